@@ -1,0 +1,126 @@
+package job
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"parley/internal/store"
+)
+
+// promoteBatch bounds how many due jobs become available in one transaction.
+const promoteBatch = 1000
+
+// promote makes due jobs available and returns when the next falls due.
+func (r *Runner) promote(ctx context.Context, now time.Time) (next time.Time, err error) {
+	rd := r.db.Read(ctx, systemTenant).All()
+	due := func() (at time.Time, err error) {
+		err = rd.QueryRow("SELECT MIN(run_at) FROM job WHERE state IN ('scheduled', 'retryable')").Scan(store.Time(&at))
+		return at, err
+	}
+	for {
+		if next, err = due(); err != nil || next.IsZero() || next.After(now) {
+			return next, err
+		}
+		err = r.db.Write(ctx, systemTenant, func(tx *store.Tx) error {
+			_, err := tx.System().Exec(`UPDATE job SET state='available' WHERE (tenant_id, id) IN (
+				SELECT tenant_id, id FROM job WHERE state IN ('scheduled', 'retryable') AND run_at<=?
+				ORDER BY run_at LIMIT ?`+r.db.Dialect().SkipLocked()+`)`, now, promoteBatch)
+			return err
+		})
+		if err != nil {
+			return time.Time{}, err
+		}
+	}
+}
+
+// readyTenants lists the tenants that have available jobs by skipping through
+// the index job_ready, one step a tenant, however long their queues are.
+const readyTenants = `WITH RECURSIVE t(tenant_id) AS (
+	SELECT (SELECT MIN(tenant_id) FROM job WHERE state='available')
+	UNION ALL
+	SELECT (SELECT MIN(j.tenant_id) FROM job j WHERE j.state='available' AND j.tenant_id > t.tenant_id) FROM t WHERE t.tenant_id IS NOT NULL
+) SELECT tenant_id FROM t WHERE tenant_id IS NOT NULL`
+
+// claim leases jobs for the free workers, a fair share from each tenant that
+// has some, and reports whether there may be more.
+func (r *Runner) claim(ctx context.Context) (more bool, err error) {
+	free := cap(r.queue) - len(r.queue)
+	if free < min(r.o.Workers, cap(r.queue)) {
+		return true, nil
+	}
+	rows, err := r.db.Read(ctx, systemTenant).All().Query(readyTenants)
+	tenants, err := store.Collect(rows, err, func(rows *sql.Rows) (s string, err error) { return s, rows.Scan(&s) })
+	if err != nil || len(tenants) == 0 {
+		return false, err
+	}
+	// Go on after the tenant that was served last.
+	at, found := slices.BinarySearch(tenants, r.turn)
+	if found {
+		at++
+	}
+	tenants = append(tenants[at%len(tenants):], tenants[:at%len(tenants)]...)
+	if len(tenants) > free {
+		tenants = tenants[:free]
+	}
+	share := (free + len(tenants) - 1) / len(tenants)
+	claimed, err := store.Write(ctx, r.db, systemTenant, func(tx *store.Tx) ([]*Job, error) {
+		var out []*Job
+		for _, t := range tenants {
+			n := min(share, free-len(out))
+			if n <= 0 {
+				break
+			}
+			got, err := r.claimOf(tx, t, n)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, got...)
+		}
+		return out, nil
+	})
+	if err != nil || len(claimed) == 0 {
+		return false, err
+	}
+	r.turn = tenants[len(tenants)-1]
+	for _, j := range claimed {
+		r.queue <- j
+	}
+	return true, nil
+}
+
+func (r *Runner) claimOf(tx *store.Tx, tenant string, n int) ([]*Job, error) {
+	args := []any{r.o.Node, tx.Now().Add(r.o.Lease), tx.Now(), tenant}
+	kinds := make([]string, 0, len(r.kinds))
+	for k := range r.kinds {
+		kinds = append(kinds, k)
+	}
+	slices.Sort(kinds) // one query text, so that it stays prepared
+	for _, k := range kinds {
+		args = append(args, k)
+	}
+	args = append(args, n)
+	// Only kinds this program knows: during an upgrade an older node leaves the
+	// newer one's jobs alone.
+	q := `UPDATE job SET state='running', attempt=attempt+1, node=?, lease_until=?, started_at=?
+		WHERE tenant_id=? AND id IN (SELECT id FROM job WHERE tenant_id=?4 AND state='available' AND kind IN (?` +
+		strings.Repeat(",?", len(kinds)-1) + `) ORDER BY priority, run_at, id LIMIT ?` + r.db.Dialect().SkipLocked() + `) RETURNING ` + columns
+	rows, err := tx.System().Query(q, args...)
+	got, err := store.Collect(rows, err, scan)
+	if err != nil {
+		return nil, fmt.Errorf("job: claim: %w", err)
+	}
+	slices.SortFunc(got, func(a, b *Job) int { // RETURNING has no order
+		if a.Priority != b.Priority {
+			return a.Priority - b.Priority
+		}
+		if c := a.RunAt.Compare(b.RunAt); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID.String(), b.ID.String())
+	})
+	return got, nil
+}

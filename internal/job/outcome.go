@@ -1,0 +1,140 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"parley/internal/store"
+)
+
+// outcome is how one attempt ended.
+type outcome struct {
+	j         *Job
+	err       error
+	cancelled bool
+	lost      bool
+}
+
+// errHandedBack marks a job that the stopping server did not get to.
+var errHandedBack = errors.New("job: the server is stopping")
+
+// collectBatch bounds how many outcomes are recorded in one transaction.
+const collectBatch = 256
+
+// collect records outcomes, as many in one transaction as have gathered.
+func (r *Runner) collect(finish context.Context) {
+	for {
+		var batch []outcome
+		select {
+		case o := <-r.done:
+			batch = append(batch, o)
+		case <-finish.Done():
+			select {
+			case o := <-r.done:
+				batch = append(batch, o)
+			default:
+				return
+			}
+		}
+	gather:
+		for len(batch) < collectBatch {
+			select {
+			case o := <-r.done:
+				batch = append(batch, o)
+			default:
+				break gather
+			}
+		}
+		r.record(batch)
+	}
+}
+
+// record writes outcomes together; when that fails, each alone.
+func (r *Runner) record(batch []outcome) {
+	ctx := context.Background()
+	todo := batch[:0]
+	for _, o := range batch {
+		if !o.j.completed && !o.lost {
+			todo = append(todo, o)
+		}
+	}
+	if len(todo) == 0 {
+		return
+	}
+	all := func(list []outcome) error {
+		return r.db.Write(ctx, systemTenant, func(tx *store.Tx) error {
+			for _, o := range list {
+				if err := r.settle(tx, o); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := all(todo); err == nil {
+		return
+	}
+	for i := range todo {
+		if err := all(todo[i : i+1]); err != nil {
+			// The lease will end and the job be rescued: nothing is lost.
+			r.o.Logger.Error("could not record a job's outcome", "kind", todo[i].j.Kind, "job", todo[i].j.ID, "error", err)
+		}
+	}
+}
+
+// settle moves one job on from running, if this node still holds it.
+func (r *Runner) settle(tx *store.Tx, o outcome) error {
+	j, now := o.j, tx.Now()
+	move := func(set string, args ...any) (bool, error) {
+		args = append(args, j.ID, j.Attempt, j.Node)
+		n, err := tx.For(j.Tenant).Exec("UPDATE job SET "+set+", lease_until=NULL WHERE tenant_id=? AND id=? AND state='running' AND attempt=? AND node=?", args...)
+		return n > 0, err
+	}
+	var z snooze
+	switch {
+	case o.err == nil:
+		_, err := move("state='completed', finished_at=?, last_error=NULL", now)
+		return err
+	case o.cancelled:
+		_, err := move("state='cancelled', finished_at=?, last_error=?", now, trim(o.err))
+		return err
+	case errors.Is(o.err, errHandedBack):
+		_, err := move("state='available', max_attempts=max_attempts+1")
+		tx.Wake(topicReady, "")
+		return err
+	case errors.As(o.err, &z):
+		_, err := move("state='scheduled', max_attempts=max_attempts+1, run_at=?", now.Add(max(z.d, time.Millisecond)))
+		tx.Wake(topicReady, "")
+		return err
+	}
+	k := r.kinds[j.Kind]
+	var g giveUp
+	if errors.As(o.err, &g) || j.Attempt >= j.MaxAttempts {
+		return r.discard(tx, j, o.err, move)
+	}
+	_, err := move("state='retryable', run_at=?, last_error=?", now.Add(k.Backoff(j.Attempt)), trim(o.err))
+	tx.Wake(topicReady, "")
+	return err
+}
+
+func (r *Runner) discard(tx *store.Tx, j *Job, cause error, move func(string, ...any) (bool, error)) error {
+	held, err := move("state='discarded', finished_at=?, last_error=?", tx.Now(), trim(cause))
+	if err != nil || !held {
+		return err
+	}
+	if k := r.kinds[j.Kind]; k.Discarded != nil {
+		return k.Discarded(tx.For(j.Tenant), j, cause)
+	}
+	return nil
+}
+
+// trim makes an error's text short and clean enough to store and show.
+func trim(err error) string {
+	s := err.Error()
+	if len(s) > 2000 {
+		s = s[:2000]
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "?"), "\x00", "?")
+}

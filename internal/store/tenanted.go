@@ -1,0 +1,56 @@
+package store
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+var (
+	checkedTexts sync.Map // query text -> text with numbered placeholders
+	tenantIs     = regexp.MustCompile(`tenant_id\s*=\s*\?$`)
+	tenantFirst  = regexp.MustCompile(`(?is)^\s*INSERT\s+INTO\s+\w+\s*\(\s*tenant_id\b`)
+)
+
+// checked numbers a query's placeholders: the tenant's are ?1, the others count
+// from ?2. A query that forgets its tenant is a defect and panics, which the
+// first test that runs it finds.
+func checked(q string) string {
+	if v, ok := checkedTexts.Load(q); ok {
+		return v.(string)
+	}
+	var b strings.Builder
+	n, tenants := 1, 0
+	insert := tenantFirst.MatchString(q)
+	var quote byte
+	for i := 0; i < len(q); i++ {
+		c := q[i]
+		b.WriteByte(c)
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '\'' || c == '"':
+			quote = c
+		case c == '?' && i+1 < len(q) && q[i+1] >= '0' && q[i+1] <= '9':
+			if q[i+1] == '1' && (i+2 == len(q) || q[i+2] < '0' || q[i+2] > '9') {
+				tenants++
+			}
+		case c == '?':
+			if tenantIs.MatchString(q[max(0, i-24):i+1]) || insert && n == 1 && tenants == 0 {
+				tenants++
+				b.WriteByte('1')
+				continue
+			}
+			n++
+			b.WriteString(strconv.Itoa(n))
+		}
+	}
+	if tenants == 0 {
+		panic("store: this query does not name its tenant: " + q)
+	}
+	checkedTexts.Store(q, b.String())
+	return b.String()
+}
