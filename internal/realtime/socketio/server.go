@@ -29,6 +29,9 @@ type Server struct {
 
 var _ http.Handler = (*Server)(nil)
 
+// Busy reports whether anybody is connected.
+func (s *Server) Busy() bool { return s.Stats().Connections > 0 }
+
 // Stats are figures of a Server.
 type Stats struct {
 	Connections int   // open connections, let in or not

@@ -75,6 +75,7 @@ CREATE TABLE contact (
 CREATE INDEX contact_created ON contact (tenant_id, created_at, id);
 CREATE INDEX contact_updated ON contact (tenant_id, updated_at, id);
 CREATE INDEX contact_score ON contact (tenant_id, score, id);
+CREATE INDEX contact_contacted ON contact (tenant_id, (COALESCE(last_contacted_at, 0)), id);
 
 -- Phones and e-mails. A claimed identity belongs to one contact of the tenant;
 -- an e-mail that another contact claims is kept unclaimed.
@@ -181,6 +182,8 @@ CREATE TABLE deal (
 CREATE UNIQUE INDEX deal_primary ON deal (tenant_id, contact_id) WHERE is_primary;
 CREATE INDEX deal_board ON deal (tenant_id, pipeline_id, stage_id, updated_at, id);
 CREATE INDEX deal_value ON deal (tenant_id, value, contact_id);
+-- Counts and sums of lists and boards come from this index alone.
+CREATE INDEX deal_totals ON deal (tenant_id, pipeline_id, stage_id, status, value) WHERE is_primary;
 
 CREATE TABLE deal_stage (
   tenant_id TEXT NOT NULL,

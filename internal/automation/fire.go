@@ -1,0 +1,326 @@
+package automation
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"parley/internal/contact"
+	"parley/internal/deal"
+	"parley/internal/event"
+	"parley/internal/fault"
+	"parley/internal/id"
+	"parley/internal/job"
+	"parley/internal/store"
+	"parley/internal/webhook"
+)
+
+// Fire takes a trigger call (reference 4.4): it finds or creates the person,
+// keeps a log of the call, and starts the rules of the trigger, now or at the
+// time the call names. Faults: Invalid of "trigger" (Reason "missing" or
+// "trigger"), of "phone" (Reason "missing" or "phone"), of "email",
+// "callbackUrl", "callbackMethod", "delayMinutes", "delaySeconds"; NotFound with
+// Reason "lead" and Details["hint"] for an unknown person, of which the log
+// keeps a failed row.
+func (s *Service) Fire(ctx context.Context, tenant id.ID, actor string, c Call) (Fired, error) {
+	c, err := checkCall(c)
+	if err != nil {
+		return Fired{}, err
+	}
+	type result struct {
+		fired   Fired
+		unknown bool
+	}
+	// An unknown person is told only after the commit, so that its log stays.
+	res, err := store.Write(ctx, s.db, tenant, func(tx *store.Tx) (result, error) {
+		f, known, err := s.fire(tx, actor, c)
+		return result{f, !known}, err
+	})
+	if err != nil {
+		return Fired{}, err
+	}
+	if res.unknown {
+		return res.fired, fault.Unknown("lead").With("hint", "send createLeadIfMissing: true, or create the lead first").With("eventLogId", res.fired.LogID.String())
+	}
+	return res.fired, nil
+}
+
+func (s *Service) fire(tx *store.Tx, actor string, c Call) (f Fired, known bool, err error) {
+	if f, ok, err := replay(tx, c.IdempotencyKey); err != nil || ok {
+		return f, true, err
+	}
+	l := &logRow{id: id.New(), trigger: c.Trigger, phone: c.Phone, email: c.Email, status: logReceived, key: c.IdempotencyKey, call: c, callbackStatus: callbackNone}
+	if c.CallbackURL != "" {
+		l.callback, l.callbackStatus = &callback{c.CallbackURL, c.CallbackMethod, c.CallbackMetadata}, callbackPending
+	}
+	// The row claims the key before anything else happens.
+	fresh, err := insertLog(tx, l)
+	if err != nil {
+		return f, false, err
+	}
+	if !fresh {
+		f, ok, err := replay(tx, c.IdempotencyKey)
+		if err == nil && !ok {
+			err = fault.New(fault.Unavailable, "another call with this idempotency key is being undone; try again").After(time.Second)
+		}
+		return f, true, err
+	}
+	rules, err := candidates(tx, namesOf(c.Trigger))
+	if err != nil {
+		return f, false, err
+	}
+	l.matched = len(rules)
+	card, known, err := s.person(tx, actor, c)
+	if err != nil {
+		return f, false, err
+	}
+	f = Fired{LogID: l.id, Trigger: c.Trigger, RulesMatched: l.matched}
+	if !known {
+		// Nothing happened, so the key stays free for another try.
+		l.status, l.err, l.key, l.callbackStatus, l.processed = logFailed, "there is no such lead", "", callbackNone, tx.Now()
+		return f, false, saveLog(tx, l)
+	}
+	l.contact, f.Contact = card.Contact.ID, card.Contact.ID
+	_, err = s.log.Append(tx, event.New{Type: "trigger.fired", Subject: l.id, Contact: l.contact, Actor: actor})
+	if err != nil {
+		return f, true, err
+	}
+	if at := c.due(tx.Now()); at.After(tx.Now()) {
+		l.status, l.runAt = logScheduled, at
+		f.Scheduled, f.RunAt = true, at
+		if err := saveLog(tx, l); err != nil {
+			return f, true, err
+		}
+		_, _, err = job.Enqueue(tx, job.New{Kind: kindFire, Args: fireArgs{l.id}, RunAt: at, UniqueKey: "fire:" + l.id.String(), MaxAttempts: attempts})
+		return f, true, err
+	}
+	return f, true, s.ignite(tx, l, rules, card)
+}
+
+// replay returns the result that a key got before.
+func replay(tx *store.Tx, key string) (Fired, bool, error) {
+	if key == "" {
+		return Fired{}, false, nil
+	}
+	l, ok, err := logByKey(tx, key)
+	if err != nil || !ok {
+		return Fired{}, false, err
+	}
+	return Fired{LogID: l.id, Trigger: l.trigger, Contact: l.contact, RulesMatched: l.matched, Scheduled: !l.runAt.IsZero(), RunAt: l.runAt, Replayed: true}, true, nil
+}
+
+// person finds the card that a call is about, or creates it if it may.
+func (s *Service) person(tx *store.Tx, actor string, c Call) (card deal.Card, known bool, err error) {
+	cid := c.Lead
+	if cid.IsZero() && c.Phone != "" {
+		key, err := s.contacts.KeyOf(tx, c.Phone)
+		if f := fault.As(err); f != nil {
+			e := *f
+			e.Code, e.Field, e.Reason = fault.Invalid, "phone", "phone"
+			return card, false, &e
+		}
+		if err != nil {
+			return card, false, err
+		}
+		if len(key) < 10 || len(key) > 15 {
+			return card, false, fault.Field("phone", "a phone number has 10 to 15 digits").Because("phone")
+		}
+		if cid, err = s.found(tx, contact.Phone, key); err != nil {
+			return card, false, err
+		}
+	}
+	if cid.IsZero() && c.Email != "" {
+		if cid, err = s.found(tx, contact.Email, strings.ToLower(c.Email)); err != nil {
+			return card, false, err
+		}
+	}
+	if !cid.IsZero() {
+		card, err = s.cards.CardIn(tx, cid)
+		if f := fault.As(err); f != nil && f.Code == fault.NotFound {
+			return card, false, nil
+		}
+		return card, err == nil && (c.Lead.IsZero() || !card.Contact.Archived()), err
+	}
+	if !c.CreateIfMissing {
+		return card, false, nil
+	}
+	n, err := newCard(c)
+	if err != nil {
+		return card, false, err
+	}
+	card, _, err = s.cards.EnsureIn(tx, actor, n)
+	return card, err == nil, err
+}
+
+// found returns the contact of an identity unless it was put away.
+func (s *Service) found(r store.Reader, kind, value string) (id.ID, error) {
+	p, ok, err := s.contacts.Find(r, kind, value)
+	if err != nil || !ok || p.Archived() {
+		return id.Zero, err
+	}
+	return p.ID, nil
+}
+
+// ignite starts the rules of a call and tells its callback.
+func (s *Service) ignite(tx *store.Tx, l *logRow, rules []candidate, card deal.Card) error {
+	vars, err := l.call.vars(card)
+	if err != nil {
+		return err
+	}
+	l.status, l.matched = logProcessing, len(rules)
+	if err := s.call(tx, l, logProcessing); err != nil {
+		return err
+	}
+	x := facts{stage: card.Deal.Stage.String(), pipeline: card.Deal.Pipeline.String(), source: card.Contact.Source}
+	for key, dst := range map[string]*string{"source": &x.source, "tagName": &x.tag, "stageId": &x.stage, "pipelineId": &x.pipeline} {
+		if v, _ := vars[key].(string); v != "" {
+			*dst = v
+		}
+	}
+	t := &tally{}
+	l.open, err = s.start(tx, t, rules, occasion{card: card, cause: "trigger:" + l.id.String(), log: l.id,
+		happening: happening{trigger: l.trigger, facts: x, vars: vars}})
+	if err != nil {
+		return err
+	}
+	if l.open == 0 {
+		if err := s.closeLog(tx, l); err != nil {
+			return err
+		}
+	} else if err := saveLog(tx, l); err != nil {
+		return err
+	}
+	return t.flush(tx)
+}
+
+// fireArgs are the args of the job of a scheduled call.
+type fireArgs struct {
+	Log id.ID `json:"log"`
+}
+
+// handleFire fires a scheduled call.
+func (s *Service) handleFire(ctx context.Context, j *job.Job) error {
+	var a fireArgs
+	if err := j.Decode(&a); err != nil {
+		return err
+	}
+	return s.db.Write(ctx, j.Tenant, func(tx *store.Tx) error {
+		l, ok, err := lockLog(tx, a.Log)
+		if err != nil {
+			return err
+		}
+		if ok && l.status == logScheduled {
+			if err := s.fireLater(tx, l); err != nil {
+				return err
+			}
+		}
+		return j.Complete(tx)
+	})
+}
+
+func (s *Service) fireLater(tx *store.Tx, l *logRow) error {
+	card, err := s.cards.CardIn(tx, l.contact)
+	if f := fault.As(err); f != nil && f.Code == fault.NotFound || err == nil && card.Contact.Archived() {
+		l.err, l.failed = "the lead is gone", 1
+		return s.closeLog(tx, l)
+	}
+	if err != nil {
+		return err
+	}
+	rules, err := candidates(tx, namesOf(l.trigger))
+	if err != nil {
+		return err
+	}
+	return s.ignite(tx, l, rules, card)
+}
+
+func (s *Service) fireDiscarded(tx *store.Tx, j *job.Job, cause error) error {
+	var a fireArgs
+	if err := j.Decode(&a); err != nil {
+		return nil
+	}
+	tx = tx.For(j.Tenant)
+	l, ok, err := lockLog(tx, a.Log)
+	if err != nil || !ok || l.status != logScheduled {
+		return err
+	}
+	l.err, l.failed = cut(storable(fmt.Sprintf("the call could not be carried out: %v", cause)), 1000), 1
+	return s.closeLog(tx, l)
+}
+
+// checkCall returns a call in its stored form, or says what is wrong with it.
+func checkCall(c Call) (Call, error) {
+	var err error
+	if c.Trigger, err = checkTrigger(c.Trigger); err != nil {
+		return c, err
+	}
+	c.Phone, c.Email = strings.TrimSpace(storable(c.Phone)), strings.TrimSpace(storable(c.Email))
+	if c.Phone == "" && c.Email == "" && c.Lead.IsZero() {
+		return c, fault.Missing("phone")
+	}
+	if len(c.Phone) > 64 {
+		return c, fault.Field("phone", "a phone number has 10 to 15 digits").Because("phone")
+	}
+	if len(c.Email) > 254 {
+		return c, fault.Field("email", "the e-mail address is too long")
+	}
+	if len(c.IdempotencyKey) > 255 {
+		return c, fault.Field("idempotencyKey", "idempotencyKey must not be longer than 255 bytes")
+	}
+	c.IdempotencyKey = storable(c.IdempotencyKey)
+	if c.CallbackURL != "" {
+		if err := webhook.CheckURL("callbackUrl", c.CallbackURL); err != nil {
+			return c, err
+		}
+		if c.CallbackMethod = strings.ToUpper(c.CallbackMethod); c.CallbackMethod == "" {
+			c.CallbackMethod = "PUT" // seed 000
+		}
+		if err := webhook.CheckMethod("callbackMethod", c.CallbackMethod); err != nil {
+			return c, err
+		}
+	}
+	for _, d := range []struct {
+		field string
+		n     float64
+		unit  time.Duration
+	}{{"delayMinutes", c.DelayMinutes, time.Minute}, {"delaySeconds", c.DelaySeconds, time.Second}} {
+		if math.IsNaN(d.n) || d.n < 0 || d.n > float64(maxDelay/d.unit) {
+			return c, fault.Field(d.field, "%s must be between 0 and %d days", d.field, int(maxDelay/(24*time.Hour)))
+		}
+	}
+	if c.Variables, err = asJSON("variables", maxVariables/2, c.Variables); err != nil {
+		return c, err
+	}
+	if c.Data, err = asJSON("data", maxVariables/2, c.Data); err != nil {
+		return c, err
+	}
+	if c.LeadData, err = asJSON("leadData", maxVariables/2, c.LeadData); err != nil {
+		return c, err
+	}
+	c.CallbackMetadata, err = asJSON("callbackMetadata", maxVariables/2, c.CallbackMetadata)
+	return c, err
+}
+
+// due returns when a call made at now fires.
+func (c *Call) due(now time.Time) time.Time {
+	at := now.Add(time.Duration(c.DelayMinutes*float64(time.Minute)) + time.Duration(c.DelaySeconds*float64(time.Second)))
+	if c.RunAt.After(at) {
+		at = c.RunAt
+	}
+	return at
+}
+
+// vars are the variables of a call's runs (reference 4.5).
+func (c *Call) vars(card deal.Card) (map[string]any, error) {
+	vars := copyMap(c.Variables)
+	for k, v := range c.Data {
+		vars[k] = plain(v)
+	}
+	vars["phone"], vars["email"], vars["trigger"] = card.Contact.Phone(), card.Contact.Email(), c.Trigger
+	if vars["email"] == "" {
+		vars["email"] = c.Email
+	}
+	return asJSON("variables", maxVariables, vars)
+}

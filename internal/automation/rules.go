@@ -1,0 +1,131 @@
+package automation
+
+import (
+	"database/sql"
+	"encoding/json"
+
+	"parley/internal/fault"
+	"parley/internal/id"
+	"parley/internal/store"
+)
+
+const ruleColumns = "id, name, description, trigger_name, is_active, version, definition, runs_started, runs_open, runs_completed, last_run_at, created_at, updated_at"
+
+type scanner interface{ Scan(dest ...any) error }
+
+func scanRule(row scanner) (Rule, error) {
+	var r Rule
+	err := row.Scan(&r.ID, &r.Name, &r.Description, &r.Trigger, &r.Active, &r.Version, store.JSON(&r.Definition),
+		&r.RunsStarted, &r.ActiveRuns, &r.CompletedRuns, store.Time(&r.LastRunAt), store.Time(&r.CreatedAt), store.Time(&r.UpdatedAt))
+	return r, err
+}
+
+func ruleOf(r store.Reader, rule id.ID) (Rule, error) {
+	return foundRule(scanRule(r.QueryRow("SELECT "+ruleColumns+" FROM automation WHERE tenant_id=? AND id=?", rule)))
+}
+
+// lockedRule reads a rule that the transaction is about to change.
+func lockedRule(tx *store.Tx, rule id.ID) (Rule, error) {
+	return foundRule(scanRule(tx.QueryRow("SELECT "+ruleColumns+" FROM automation WHERE tenant_id=? AND id=?"+tx.Dialect().ForUpdate(), rule)))
+}
+
+func foundRule(r Rule, err error) (Rule, error) {
+	if ok, err := store.Found(err); err != nil {
+		return Rule{}, err
+	} else if !ok {
+		return Rule{}, fault.Unknown("automation")
+	}
+	return r, nil
+}
+
+func listRules(r store.Reader, q RuleQuery) ([]Rule, error) {
+	where, args := "", []any(nil)
+	if q.Trigger != "" {
+		where += " AND trigger_name=?"
+		args = append(args, q.Trigger)
+	}
+	if q.Active != nil {
+		where += " AND is_active=?"
+		args = append(args, *q.Active)
+	}
+	rows, err := r.Query("SELECT "+ruleColumns+" FROM automation WHERE tenant_id=?"+where+" ORDER BY id DESC", args...)
+	return store.Collect(rows, err, func(rows *sql.Rows) (Rule, error) { return scanRule(rows) })
+}
+
+func insertRule(tx *store.Tx, r *Rule) error {
+	_, err := tx.Exec(`INSERT INTO automation (tenant_id, id, name, description, trigger_name, is_active, version, definition, runs_started, runs_open, runs_completed, created_at, updated_at)
+		VALUES (?,?,?,?,?,?,?,?,0,0,0,?,?)`,
+		r.ID, r.Name, r.Description, r.Trigger, r.Active, r.Version, store.JSON(r.Definition), r.CreatedAt, r.UpdatedAt)
+	return err
+}
+
+// updateRule leaves the counters alone, which runs move.
+func updateRule(tx *store.Tx, r *Rule) error {
+	_, err := tx.Exec(`UPDATE automation SET name=?, description=?, trigger_name=?, is_active=?, version=?, definition=?, updated_at=? WHERE tenant_id=? AND id=?`,
+		r.Name, r.Description, r.Trigger, r.Active, r.Version, store.JSON(r.Definition), r.UpdatedAt, r.ID)
+	return err
+}
+
+func insertVersion(tx *store.Tx, rule id.ID, version int, graph []byte) error {
+	_, err := tx.Exec("INSERT INTO automation_version (tenant_id, automation_id, version, graph, created_at) VALUES (?,?,?,?,?)",
+		rule, version, string(graph), tx.Now())
+	return err
+}
+
+func sameGraph(r store.Reader, rule Rule, g *Graph) (bool, error) {
+	was, ok, err := graphOf(r, rule.ID, rule.Version)
+	if err != nil || !ok {
+		return false, err
+	}
+	a, err := json.Marshal(was)
+	if err != nil {
+		return false, err
+	}
+	b, err := json.Marshal(g)
+	return string(a) == string(b), err
+}
+
+// graphOf reads the graph of a version; ok is false when the rule is gone.
+func graphOf(r store.Reader, rule id.ID, version int) (g *Graph, ok bool, err error) {
+	g = &Graph{}
+	ok, err = store.Found(r.QueryRow("SELECT graph FROM automation_version WHERE tenant_id=? AND automation_id=? AND version=?", rule, version).Scan(store.JSON(g)))
+	return g, ok, err
+}
+
+// candidate is an active rule of a trigger.
+type candidate struct {
+	id      id.ID
+	name    string
+	version int
+	graph   Graph
+}
+
+// candidates returns the active rules of any of the trigger's names, by id.
+func candidates(r store.Reader, names []string) ([]candidate, error) {
+	where, args := anyOf("a.trigger_name", names)
+	rows, err := r.Query(`SELECT a.id, a.name, a.version, v.graph FROM automation a
+		JOIN automation_version v ON v.tenant_id=a.tenant_id AND v.automation_id=a.id AND v.version=a.version
+		WHERE a.tenant_id=? AND a.is_active AND `+where+` ORDER BY a.id`, args...)
+	return store.Collect(rows, err, func(rows *sql.Rows) (c candidate, err error) {
+		return c, rows.Scan(&c.id, &c.name, &c.version, store.JSON(&c.graph))
+	})
+}
+
+// wanted reports whether any active rule has one of the names.
+func wanted(r store.Reader, names []string) (bool, error) {
+	where, args := anyOf("trigger_name", names)
+	var one int
+	return store.Found(r.QueryRow("SELECT 1 FROM automation WHERE tenant_id=? AND is_active AND "+where+" LIMIT 1", args...).Scan(&one))
+}
+
+func anyOf(column string, names []string) (string, []any) {
+	where, args := column+" IN (", make([]any, len(names))
+	for i, n := range names {
+		if i > 0 {
+			where += ","
+		}
+		where += "?"
+		args[i] = n
+	}
+	return where + ")", args
+}

@@ -1,0 +1,177 @@
+package automation
+
+import (
+	"database/sql"
+	"time"
+
+	"parley/internal/fault"
+	"parley/internal/id"
+	"parley/internal/store"
+)
+
+// run is the row that a walk moves.
+type run struct {
+	id, rule, contact, log     id.ID
+	version                    int
+	trigger, cause, status     string
+	steps, turns, depth        int
+	vars                       map[string]any
+	err                        string
+	started, updated, finished time.Time
+}
+
+func (r *run) open() bool { return r.status == Running || r.status == Waiting }
+
+// actor is how the effects of the run sign.
+func (r *run) actor() string { return "run:" + r.id.String() }
+
+const runColumns = "r.id, r.automation_id, r.version, r.contact_id, r.trigger_id, r.trigger_name, r.cause, r.status, r.steps, r.turns, r.depth, r.variables, r.error, r.started_at, r.updated_at, r.completed_at"
+
+func (r *run) fields() []any {
+	return []any{&r.id, &r.rule, &r.version, &r.contact, &r.log, &r.trigger, &r.cause, &r.status, &r.steps, &r.turns, &r.depth,
+		store.JSON(&r.vars), store.Text(&r.err), store.Time(&r.started), store.Time(&r.updated), store.Time(&r.finished)}
+}
+
+// lockRun locks and reads a run. Whoever moves a run holds this lock, so that a
+// reply and its timeout cannot both have it.
+func lockRun(tx *store.Tx, runID id.ID) (*run, bool, error) {
+	if err := tx.Lock("run", runID.String()); err != nil {
+		return nil, false, err
+	}
+	return loadRun(tx, runID)
+}
+
+func loadRun(r store.Reader, runID id.ID) (*run, bool, error) {
+	v := &run{}
+	ok, err := store.Found(r.QueryRow("SELECT "+runColumns+" FROM run r WHERE r.tenant_id=? AND r.id=?", runID).Scan(v.fields()...))
+	if v.vars == nil {
+		v.vars = map[string]any{}
+	}
+	return v, ok, err
+}
+
+// insertRun returns false when this cause has started this rule before.
+func insertRun(tx *store.Tx, r *run) (bool, error) {
+	n, err := tx.Exec(`INSERT INTO run (tenant_id, id, automation_id, version, contact_id, trigger_id, trigger_name, cause, status, steps, turns, depth, variables, started_at, updated_at)
+		VALUES (?,?,?,?,?,?,?,?,?,0,0,?,?,?,?) ON CONFLICT (tenant_id, automation_id, cause) DO NOTHING`,
+		r.id, r.rule, r.version, r.contact, r.log, r.trigger, r.cause, r.status, r.depth, store.JSON(r.vars), tx.Now(), tx.Now())
+	return n > 0, err
+}
+
+func saveRun(tx *store.Tx, r *run) error {
+	_, err := tx.Exec(`UPDATE run SET status=?, steps=?, turns=?, variables=?, error=?, updated_at=?, completed_at=? WHERE tenant_id=? AND id=?`,
+		r.status, r.steps, r.turns, store.JSON(r.vars), store.NullText(r.err), tx.Now(), r.finished, r.id)
+	return err
+}
+
+// The states of a branch.
+const (
+	branchReady   = "ready"
+	branchWaiting = "waiting"
+)
+
+// branch is one place where an open run stands. The node "" is the beginning.
+type branch struct {
+	turn, step      int
+	node, state     string
+	waitKey         string
+	resumeAt, since time.Time
+}
+
+const branchColumns = "turn, node, state, step, wait_key, resume_at, since"
+
+func (b *branch) fields() []any {
+	return []any{&b.turn, &b.node, &b.state, &b.step, store.Text(&b.waitKey), store.Time(&b.resumeAt), store.Time(&b.since)}
+}
+
+// takeBranch removes a branch for whoever moves it on; ok is false when
+// somebody else already has.
+func takeBranch(tx *store.Tx, runID id.ID, turn int) (b branch, ok bool, err error) {
+	ok, err = store.Found(tx.QueryRow("DELETE FROM run_branch WHERE tenant_id=? AND run_id=? AND turn=? RETURNING "+branchColumns, runID, turn).Scan(b.fields()...))
+	return b, ok, err
+}
+
+func insertBranch(tx *store.Tx, runID id.ID, b branch) error {
+	_, err := tx.Exec("INSERT INTO run_branch (tenant_id, run_id, turn, node, state, step, wait_key, resume_at, since) VALUES (?,?,?,?,?,?,?,?,?)",
+		runID, b.turn, b.node, b.state, b.step, store.NullText(b.waitKey), b.resumeAt, tx.Now())
+	return err
+}
+
+func branchesOf(r store.Reader, runID id.ID) ([]branch, error) {
+	rows, err := r.Query("SELECT "+branchColumns+" FROM run_branch WHERE tenant_id=? AND run_id=? ORDER BY turn", runID)
+	return store.Collect(rows, err, func(rows *sql.Rows) (b branch, err error) { return b, rows.Scan(b.fields()...) })
+}
+
+// public gives a run as the room shows it.
+func (r *run) public(name string, branches []branch) Run {
+	v := Run{ID: r.id, Rule: r.rule, RuleName: name, Version: r.version, Contact: r.contact, TriggerLog: r.log, Trigger: r.trigger,
+		Status: r.status, Variables: r.vars, Error: r.err, StartedAt: r.started, CompletedAt: r.finished}
+	for i, b := range branches {
+		v.Branches = append(v.Branches, Branch{Node: b.node, Waiting: b.state == branchWaiting, WaitKey: b.waitKey, ResumeAt: b.resumeAt, Since: b.since})
+		if i == 0 || !b.resumeAt.IsZero() && (v.ResumeAt.IsZero() || b.resumeAt.Before(v.ResumeAt)) {
+			v.Node, v.WaitKey, v.ResumeAt = b.node, b.waitKey, b.resumeAt
+		}
+	}
+	return v
+}
+
+const totalCap = 10_000
+
+func listRuns(r store.Reader, rule id.ID, status string, page, limit int) ([]Run, int, error) {
+	where, args := "r.tenant_id=? AND r.automation_id=?", []any{rule}
+	if status != "" {
+		where += " AND r.status=?"
+		args = append(args, status)
+	}
+	var total int
+	if err := r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 AS one FROM run r WHERE "+where+" LIMIT ?) c", append(args[:len(args):len(args)], totalCap)...).Scan(&total); err != nil {
+		return nil, 0, err
+	}
+	type named struct {
+		run
+		name string
+	}
+	rows, err := r.Query("SELECT "+runColumns+", a.name FROM run r LEFT JOIN automation a ON a.tenant_id=r.tenant_id AND a.id=r.automation_id WHERE "+
+		where+" ORDER BY r.started_at DESC, r.id DESC LIMIT ? OFFSET ?", append(args, limit, (page-1)*limit)...)
+	list, err := store.Collect(rows, err, func(rows *sql.Rows) (v named, err error) {
+		return v, rows.Scan(append(v.fields(), store.Text(&v.name))...)
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	out := make([]Run, 0, len(list))
+	for i := range list {
+		var bs []branch
+		if list[i].finished.IsZero() {
+			if bs, err = branchesOf(r, list[i].id); err != nil {
+				return nil, 0, err
+			}
+		}
+		out = append(out, list[i].public(list[i].name, bs))
+	}
+	return out, total, nil
+}
+
+func readRun(r store.Reader, runID id.ID) (Run, error) {
+	row, ok, err := loadRun(r, runID)
+	if err != nil {
+		return Run{}, err
+	}
+	if !ok {
+		return Run{}, fault.Unknown("run")
+	}
+	var name string
+	if _, err := store.Found(r.QueryRow("SELECT name FROM automation WHERE tenant_id=? AND id=?", row.rule).Scan(&name)); err != nil {
+		return Run{}, err
+	}
+	bs, err := branchesOf(r, runID)
+	if err != nil {
+		return Run{}, err
+	}
+	v := row.public(name, bs)
+	rows, err := r.Query("SELECT node, kind, status, output, error, started_at, completed_at FROM run_step WHERE tenant_id=? AND run_id=? ORDER BY position", runID)
+	v.Steps, err = store.Collect(rows, err, func(rows *sql.Rows) (st Step, err error) {
+		return st, rows.Scan(&st.Node, &st.Kind, &st.Status, store.JSON(&st.Output), store.Text(&st.Error), store.Time(&st.StartedAt), store.Time(&st.CompletedAt))
+	})
+	return v, err
+}

@@ -1,0 +1,58 @@
+package automation
+
+import (
+	"bytes"
+	"slices"
+
+	"parley/internal/id"
+	"parley/internal/store"
+)
+
+// tally gathers the changes of rules' counters. They are written last in a
+// transaction and in the order of ids: many runs of one rule meet in its row.
+type tally struct{ list []count }
+
+type count struct {
+	rule                     id.ID
+	started, open, completed int
+}
+
+func (t *tally) of(rule id.ID) *count {
+	for i := range t.list {
+		if t.list[i].rule == rule {
+			return &t.list[i]
+		}
+	}
+	t.list = append(t.list, count{rule: rule})
+	return &t.list[len(t.list)-1]
+}
+
+func (t *tally) began(rule id.ID) {
+	c := t.of(rule)
+	c.started++
+	c.open++
+}
+
+func (t *tally) ended(rule id.ID, completed bool) {
+	c := t.of(rule)
+	c.open--
+	if completed {
+		c.completed++
+	}
+}
+
+func (t *tally) flush(tx *store.Tx) error {
+	slices.SortFunc(t.list, func(a, b count) int { return bytes.Compare(a.rule[:], b.rule[:]) })
+	for _, c := range t.list {
+		last := any(nil)
+		if c.started > 0 {
+			last = tx.Now()
+		}
+		if _, err := tx.Exec(`UPDATE automation SET runs_started=runs_started+?, runs_open=runs_open+?, runs_completed=runs_completed+?, last_run_at=COALESCE(?, last_run_at)
+			WHERE tenant_id=? AND id=?`, c.started, c.open, c.completed, last, c.rule); err != nil {
+			return err
+		}
+	}
+	t.list = nil
+	return nil
+}

@@ -1,0 +1,121 @@
+package automation
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// maxText bounds what a template can grow to, in bytes. The longest message a
+// channel takes is far shorter.
+const maxText = 64 << 10
+
+// style tells how values are written into text.
+type style struct {
+	zone     *time.Location
+	currency string
+	plain    bool // values as they are: tags, template names
+}
+
+// render replaces every {{ path }} of text by the value found in sc; what is not
+// found becomes nothing (reference 4.6). Braces that are not closed stay as they
+// are. It reads text once, and the result never exceeds maxText bytes.
+func render(text string, sc *scope, st style) string {
+	var b strings.Builder
+	for text != "" && b.Len() < maxText {
+		open := strings.Index(text, "{{")
+		if open < 0 {
+			b.WriteString(text)
+			break
+		}
+		b.WriteString(text[:open])
+		text = text[open+2:]
+		end := strings.Index(text, "}}")
+		if end < 0 { // none ahead: no placeholder can follow
+			b.WriteString("{{")
+			b.WriteString(text)
+			break
+		}
+		path := text[:end]
+		if inner := strings.LastIndex(path, "{{"); inner >= 0 { // "{{ a {{b}}": the inner one counts
+			b.WriteString("{{")
+			b.WriteString(path[:inner])
+			path = path[inner+2:]
+		}
+		text = text[end+2:]
+		if v, ok := sc.look(path); ok {
+			b.WriteString(show(path, v, st))
+		}
+	}
+	return cut(b.String(), maxText)
+}
+
+// renderAny renders every string inside v, as deep as it goes.
+func renderAny(v any, sc *scope, st style) any {
+	switch t := v.(type) {
+	case string:
+		return render(t, sc, st)
+	case []any:
+		out := make([]any, len(t))
+		for i, x := range t {
+			out[i] = renderAny(x, sc, st)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(t))
+		for k, x := range t {
+			out[k] = renderAny(x, sc, st)
+		}
+		return out
+	}
+	return v
+}
+
+// show writes one value.
+func show(path string, v any, st style) string {
+	if !st.plain {
+		if s, ok := showTime(v, st.zone); ok {
+			return s
+		}
+		if isMoney(path) {
+			if n, ok := number(v); ok {
+				return showMoney(n, st.currency)
+			}
+		}
+	}
+	return plain(v)
+}
+
+// plain writes a value without any dressing; objects and lists are JSON.
+func plain(v any) string {
+	switch t := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return t
+	case float64:
+		return showNumber(t)
+	case bool:
+		if t {
+			return "true"
+		}
+		return "false"
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// cut shortens s to at most n bytes without breaking a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

@@ -1,0 +1,353 @@
+package conversation
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"parley/internal/channel"
+	"parley/internal/contact"
+	"parley/internal/deal"
+	"parley/internal/fault"
+	"parley/internal/id"
+	"parley/internal/outbox/ledger"
+	"parley/internal/store"
+)
+
+// receiveChunk bounds the items of one transaction. A provider that sends more
+// at once gets several; seeing a part of a batch again is harmless.
+const receiveChunk = 100
+
+// Receive takes what a provider delivered to an account, in one transaction for
+// every 100 items. It may see the same items again and in any order. An item of
+// another account is Invalid, and then nothing of its part is stored.
+func (s *Service) Receive(ctx context.Context, a channel.Account, b channel.Batch) error {
+	for {
+		part, rest := cutBatch(b)
+		err := s.db.Write(ctx, a.Tenant, func(tx *store.Tx) error { return s.receiveIn(tx, a, part) })
+		if err != nil {
+			return err
+		}
+		if b = rest; len(b.Messages)+len(b.Receipts)+len(b.Preferences) == 0 {
+			return nil
+		}
+	}
+}
+
+func cutBatch(b channel.Batch) (part, rest channel.Batch) {
+	room := receiveChunk
+	n := min(room, len(b.Messages))
+	part.Messages, rest.Messages = b.Messages[:n], b.Messages[n:]
+	room -= n
+	n = min(room, len(b.Receipts))
+	part.Receipts, rest.Receipts = b.Receipts[:n], b.Receipts[n:]
+	room -= n
+	n = min(room, len(b.Preferences))
+	part.Preferences, rest.Preferences = b.Preferences[:n], b.Preferences[n:]
+	return part, rest
+}
+
+// tidied takes out of a message what no database can hold, since its sender may
+// be anybody, and bounds the name that he gives himself.
+func tidied(m channel.Incoming) channel.Incoming {
+	m.Text, m.Payload, m.Reaction = ledger.Tidy(m.Text), ledger.Tidy(m.Payload), ledger.Tidy(m.Reaction)
+	name := []rune(strings.Join(strings.Fields(ledger.Tidy(m.ProfileName)), " "))
+	m.ProfileName = string(name[:min(len(name), maxProfileName)])
+	if m.Media != nil {
+		f := *m.Media
+		f.URL, f.ID, f.MIME, f.Caption, f.Filename = ledger.Tidy(f.URL), ledger.Tidy(f.ID), ledger.Tidy(f.MIME), ledger.Tidy(f.Caption), ledger.Tidy(f.Filename)
+		m.Media = &f
+	}
+	return m
+}
+
+const maxProfileName = 100 // characters
+
+func (s *Service) receiveIn(tx *store.Tx, a channel.Account, b channel.Batch) error {
+	in := &intake{s: s, tx: tx, account: a, actor: "channel:" + a.Kind, people: map[string]id.ID{}, convs: map[string]*Conversation{}, changed: map[string]bool{}}
+	if err := in.check(b); err != nil {
+		return err
+	}
+	if err := in.preferences(b.Preferences); err != nil {
+		return err
+	}
+	if err := in.messages(b.Messages); err != nil {
+		return err
+	}
+	// Reactions are not messages of their own: they change the one they are on.
+	reactions := slices.DeleteFunc(slices.Clone(b.Messages), func(m channel.Incoming) bool { return m.Kind != channel.Reaction })
+	return in.updates(b.Receipts, reactions)
+}
+
+// intake is one batch on its way in.
+type intake struct {
+	s       *Service
+	tx      *store.Tx
+	account channel.Account
+	actor   string
+	people  map[string]id.ID         // contacts by address
+	convs   map[string]*Conversation // by address
+	changed map[string]bool
+}
+
+func (in *intake) check(b channel.Batch) error {
+	wrong := func(account string) bool { return account != "" && account != in.account.ExternalID }
+	if slices.ContainsFunc(b.Messages, func(m channel.Incoming) bool { return wrong(m.Account) }) ||
+		slices.ContainsFunc(b.Receipts, func(r channel.Receipt) bool { return wrong(r.Account) }) ||
+		slices.ContainsFunc(b.Preferences, func(p channel.Preference) bool { return wrong(p.Account) }) {
+		return fault.New(fault.Invalid, "the batch carries something for another account")
+	}
+	return nil
+}
+
+// address is how we write a provider's address: a phone as its key, anything
+// else as it is.
+func (in *intake) address(from string) (address string, phone bool, err error) {
+	if from == "" || strings.Trim(from, "0123456789") != "" {
+		return from, false, nil
+	}
+	key, err := in.s.contacts.KeyOf(in.tx, "+"+from)
+	if fault.As(err) != nil || err == nil && key == "" {
+		return from, false, nil
+	}
+	return key, true, err
+}
+
+// messages stores the messages that are news: everything but reactions.
+func (in *intake) messages(all []channel.Incoming) error {
+	var ids []string
+	for _, m := range all {
+		if m.ProviderID != "" {
+			ids = append(ids, m.ProviderID)
+		}
+	}
+	// What is known already must not even wake its person. Two copies at the same
+	// moment pass this look; the unique index decides between them.
+	known, err := messageIDs(in.tx, "provider_id", ids)
+	if err != nil {
+		return err
+	}
+	byAddress := map[string][]channel.Incoming{}
+	phones := map[string]bool{}
+	var order []string
+	for _, m := range all {
+		if m.Kind == channel.Reaction || m.ProviderID == "" || m.From == "" {
+			continue
+		}
+		if _, seen := known[m.ProviderID]; seen {
+			continue
+		}
+		address, phone, err := in.address(m.From)
+		if err != nil {
+			return err
+		}
+		if byAddress[address] == nil {
+			order = append(order, address)
+		}
+		byAddress[address] = append(byAddress[address], tidied(m))
+		phones[address] = phone
+	}
+	slices.Sort(order) // everybody takes locks in one order
+	if err := in.s.contacts.LockIn(in.tx, slices.DeleteFunc(slices.Clone(order), func(a string) bool { return !phones[a] }), nil); err != nil {
+		return err
+	}
+	for _, address := range order {
+		if in.people[address], err = in.person(address, phones[address], byAddress[address]); err != nil {
+			return err
+		}
+	}
+	if err := in.lock(order); err != nil {
+		return err
+	}
+	for _, address := range order {
+		for _, m := range byAddress[address] {
+			if err := in.message(address, m); err != nil {
+				return err
+			}
+		}
+	}
+	for _, address := range order {
+		if in.changed[address] {
+			if err := saveConversation(in.tx, *in.convs[address]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// person finds or makes the contact behind an address, and takes an archived
+// one back. A conversation that somebody linked keeps its contact.
+func (in *intake) person(address string, phone bool, ms []channel.Incoming) (id.ID, error) {
+	c, found, err := conversationByAddress(in.tx, in.account.Kind, address)
+	if err != nil {
+		return id.Zero, err
+	}
+	if found && !c.Contact.IsZero() {
+		p, err := in.s.contacts.Get(in.tx, c.Contact)
+		switch {
+		case err == nil && p.ErasedAt.IsZero() && (p.ArchivedAt.IsZero() || p.Phone() != address):
+			return p.ID, nil
+		case err != nil && fault.As(err) == nil:
+			return id.Zero, err
+		}
+	}
+	if !phone {
+		// Somebody without a phone number has no identity that contacts can claim.
+		return id.Zero, nil
+	}
+	first := address
+	for _, m := range ms {
+		if name := strings.TrimSpace(m.ProfileName); name != "" {
+			first = name
+			break
+		}
+	}
+	card, _, err := in.s.cards.EnsureIn(in.tx, in.actor, deal.NewCard{New: contact.New{FirstName: first, Phone: "+" + address, Source: in.account.Kind}})
+	return card.Contact.ID, err
+}
+
+// lock takes the locks of the people and addresses of the batch, and reads
+// their conversations.
+func (in *intake) lock(addresses []string) error {
+	var people, places []string
+	for _, address := range addresses {
+		if p := in.people[address]; !p.IsZero() {
+			people = append(people, p.String())
+		}
+		places = append(places, in.account.Kind+":"+address)
+	}
+	if err := in.tx.Lock("contact", people...); err != nil {
+		return err
+	}
+	if err := in.tx.Lock("conversation", places...); err != nil {
+		return err
+	}
+	for _, address := range addresses {
+		c, found, err := conversationByAddress(in.tx, in.account.Kind, address)
+		if err != nil {
+			return err
+		}
+		if found {
+			in.convs[address] = &c
+		}
+	}
+	return nil
+}
+
+// message stores one message that was not known before the locks were taken.
+func (in *intake) message(address string, m channel.Incoming) error {
+	now := in.tx.Now()
+	at := m.At
+	if at.IsZero() || at.After(now) {
+		at = now // a provider's clock does not reach into our future
+	}
+	known, err := messageIDs(in.tx, "provider_id", []string{m.ProviderID})
+	if err != nil || len(known) > 0 {
+		return err
+	}
+	c := in.convs[address]
+	if c == nil {
+		name := strings.TrimSpace(m.ProfileName)
+		begun, err := in.s.beginIn(in.tx, in.actor, in.account.Kind, in.account.ID, address, in.people[address], name)
+		if err != nil {
+			return err
+		}
+		begun.LastMessageAt = at
+		c = &begun
+		in.convs[address] = c
+	}
+	msg := Message{ID: id.New(), Conversation: c.ID, Contact: in.people[address], Direction: Inbound, Kind: m.Kind, Text: m.Text, Media: incomingMedia(m.Media),
+		ProviderID: m.ProviderID, ReplyToProvider: m.ReplyTo, SentBy: "contact", Status: Delivered, CreatedAt: at, UpdatedAt: now,
+		History: []StatusAt{{Delivered, at}}, Metadata: in.about(c, m, at)}
+	if m.ReplyTo != "" {
+		answered, err := messageIDs(in.tx, "provider_id", []string{m.ReplyTo})
+		if err != nil {
+			return err
+		}
+		msg.ReplyTo = answered[m.ReplyTo]
+	}
+	stored, err := insertMessage(in.tx, msg)
+	if err != nil || !stored {
+		return err
+	}
+	in.count(c, msg, m.ProfileName)
+	in.changed[address] = true
+	if err := in.s.tellIn(in.tx, in.actor, "message.received", msg); err != nil {
+		return err
+	}
+	return in.s.noteIn(in.tx, in.account.Kind, "received", msg, at)
+}
+
+// about is what rules may want to know of a message (platform reference §4.9,
+// Bus): whether it is the person's first, how long they were silent, the
+// developer's id of a pressed button.
+func (in *intake) about(c *Conversation, m channel.Incoming, at time.Time) map[string]any {
+	days := 999 // never
+	if !c.LastInboundAt.IsZero() {
+		days = max(0, int(at.Sub(c.LastInboundAt).Hours()/24))
+	}
+	meta := map[string]any{"isFirstMessage": c.LastInboundAt.IsZero(), "daysSinceLastMessage": days, "totalMessageCount": c.Messages + 1}
+	if m.ProfileName != "" {
+		meta["senderName"] = m.ProfileName
+	}
+	if m.Payload != "" {
+		meta["payload"] = m.Payload
+	}
+	return meta
+}
+
+// count takes a stored inbound message into its conversation.
+func (in *intake) count(c *Conversation, m Message, profile string) {
+	c.Unread++
+	c.Messages++
+	c.Status = StatusOpen
+	c.Account = in.account.ID
+	if !m.Contact.IsZero() {
+		c.Contact = m.Contact
+	}
+	if profile = strings.TrimSpace(profile); profile != "" && c.Name == c.Address {
+		c.Name = profile
+	}
+	if m.CreatedAt.After(c.LastInboundAt) {
+		c.LastInboundAt = m.CreatedAt
+	}
+	if c.Last == nil || !m.CreatedAt.Before(c.LastMessageAt) {
+		c.Last, c.LastMessageAt = &Message{ID: m.ID}, m.CreatedAt
+	}
+}
+
+func incomingMedia(m *channel.Media) *Media {
+	if m == nil {
+		return nil
+	}
+	return &Media{URL: m.URL, ProviderID: m.ID, MIME: m.MIME, Caption: m.Caption, Filename: m.Filename}
+}
+
+// preferences records changes of mind about marketing, the latest last.
+func (in *intake) preferences(ps []channel.Preference) error {
+	ps = slices.Clone(ps)
+	slices.SortStableFunc(ps, func(a, b channel.Preference) int { return a.At.Compare(b.At) })
+	for _, p := range ps {
+		address, phone, err := in.address(p.From)
+		if err != nil || !phone {
+			return err
+		}
+		who, found, err := in.s.contacts.Find(in.tx, contact.Phone, address)
+		if err != nil {
+			return err
+		}
+		if !found {
+			continue
+		}
+		state := contact.Out
+		if p.Marketing {
+			state = contact.In
+		}
+		if err := in.s.contacts.SetConsentIn(in.tx, who.ID, in.account.Kind, state, in.actor); err != nil {
+			return err
+		}
+	}
+	return nil
+}

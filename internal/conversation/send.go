@@ -1,0 +1,357 @@
+package conversation
+
+import (
+	"encoding/json"
+	"maps"
+	"mime"
+	"path"
+	"slices"
+	"strings"
+
+	"parley/internal/channel"
+	"parley/internal/contact"
+	"parley/internal/event"
+	"parley/internal/fault"
+	"parley/internal/id"
+	"parley/internal/outbox/ledger"
+	"parley/internal/store"
+)
+
+// target is where a message goes.
+type target struct {
+	channel string
+	account channel.Account
+	conv    Conversation // ID is zero when there is none yet
+	address string
+	contact id.ID
+}
+
+// SendIn promises a message: it stores it as queued together with its outbox
+// row. Nothing is written when it returns a fault, so a caller may go on with
+// its transaction.
+//
+// Faults: Invalid (field to, text, media, templateName, variables, replyToId),
+// NotFound (conversation, contact), Unready (no account; template not
+// approved), Forbidden with Reason "consent", WindowClosed.
+func (s *Service) SendIn(tx *store.Tx, actor string, in Send) (Message, error) {
+	if err := checkSend(in); err != nil {
+		return Message{}, err
+	}
+	t, err := s.targetIn(tx, in)
+	if err != nil {
+		return Message{}, err
+	}
+	if err := s.consentIn(tx, t); err != nil {
+		return Message{}, err
+	}
+	m := Message{ID: id.New(), Contact: t.contact, Direction: Outbound, Status: Queued, ReplyTo: in.ReplyTo, SentBy: in.SentBy,
+		Metadata: in.Metadata, CreatedAt: tx.Now(), UpdatedAt: tx.Now(), History: []StatusAt{{Queued, tx.Now()}}}
+	if m.SentBy == "" {
+		m.SentBy = actor
+	}
+	content, err := s.contentIn(tx, t, in, &m)
+	if err != nil {
+		return Message{}, err
+	}
+	if m.Kind != channel.TemplateMsg && !s.windowOpen(tx, t.conv) {
+		return Message{}, fault.New(fault.WindowClosed, "free text is allowed for 24 hours after the contact's last message; send an approved template instead")
+	}
+	if err := s.replyIn(tx, t, &m); err != nil {
+		return Message{}, err
+	}
+	return s.storeIn(tx, actor, t, m, content)
+}
+
+// Bounds of what a message carries.
+const (
+	maxText     = 65536     // bytes of a text, a URL or a value; the provider's own bound is tighter
+	maxMetadata = 64 * 1024 // bytes of JSON
+)
+
+// checkSend refuses what no database can hold or no provider would take.
+func checkSend(in Send) error {
+	texts := map[string][]string{"to": {in.To}, "text": {in.Text}, "sentBy": {in.SentBy}}
+	if m := in.Media; m != nil {
+		texts["mediaUrl"] = []string{m.URL, m.ID, m.MIME, m.Filename}
+		texts["caption"] = []string{m.Caption}
+	}
+	if t := in.Template; t != nil {
+		texts["templateName"] = []string{t.Name, t.Language}
+		texts["variables"] = append(texts["variables"], t.Values...)
+		for _, v := range t.Named {
+			texts["variables"] = append(texts["variables"], v)
+		}
+	}
+	var bad fault.Collector
+	for _, field := range slices.Sorted(maps.Keys(texts)) {
+		for _, v := range texts[field] {
+			switch {
+			case len(v) > maxText:
+				bad.Add(fault.Field(field, "%s is too long; send at most %d bytes", field, maxText))
+			case ledger.Tidy(v) != v:
+				bad.Add(fault.Field(field, "%s holds characters that are not text", field))
+			default:
+				continue
+			}
+			break
+		}
+	}
+	if len(in.Metadata) > 0 {
+		b, err := json.Marshal(in.Metadata)
+		if err != nil || len(b) > maxMetadata || strings.Contains(string(b), `\u0000`) {
+			bad.Add(fault.Field("metadata", "metadata must be plain JSON of at most %d bytes", maxMetadata))
+		}
+	}
+	return bad.Err()
+}
+
+// targetIn finds conversation, contact and account and takes their locks.
+func (s *Service) targetIn(tx *store.Tx, in Send) (target, error) {
+	t := target{channel: in.Channel}
+	if t.channel == "" {
+		t.channel = DefaultChannel
+	}
+	switch {
+	case !in.Conversation.IsZero():
+		c, err := conversationByID(tx, in.Conversation)
+		if err != nil {
+			return t, err
+		}
+		t.conv, t.channel, t.address, t.contact = c, c.Channel, c.Address, c.Contact
+	case in.To != "":
+		key, err := s.contacts.KeyOf(tx, in.To)
+		if err != nil {
+			return t, err
+		}
+		if key == "" {
+			return t, fault.Field("to", "give a phone number with its country code")
+		}
+		t.address, t.contact = key, in.Contact
+	case !in.Contact.IsZero():
+		c, err := s.contacts.Get(tx, in.Contact)
+		if err != nil {
+			return t, err
+		}
+		if t.address = c.Phone(); t.address == "" {
+			return t, fault.Field("to", "the contact has no phone number; add one first")
+		}
+		t.contact = c.ID
+	default:
+		return t, fault.Missing("to")
+	}
+	if s.channels[t.channel] == nil {
+		return t, fault.Field("channel", "there is no channel %q on this server", t.channel)
+	}
+	if t.conv.ID.IsZero() {
+		c, _, err := conversationByAddress(tx, t.channel, t.address)
+		if err != nil {
+			return t, err
+		}
+		t.conv = c
+		if !c.Contact.IsZero() {
+			t.contact = c.Contact
+		}
+	}
+	if t.contact.IsZero() {
+		c, found, err := s.contacts.Find(tx, contact.Phone, t.address)
+		if err != nil {
+			return t, err
+		}
+		if found {
+			t.contact = c.ID
+		}
+	}
+	if err := lockPlaceIn(tx, t.contact, t.channel, t.address); err != nil {
+		return t, err
+	}
+	c, _, err := conversationByAddress(tx, t.channel, t.address) // as it is under the lock
+	if err != nil {
+		return t, err
+	}
+	if c.ID.IsZero() {
+		c = Conversation{Channel: t.channel}
+	}
+	t.conv = c
+	t.account, err = s.accountFor(tx, t.channel, c.Account)
+	return t, err
+}
+
+// lockPlaceIn takes the locks of a contact and of a conversation's address.
+func lockPlaceIn(tx *store.Tx, contactID id.ID, kind, address string) error {
+	if !contactID.IsZero() {
+		if err := tx.Lock("contact", contactID.String()); err != nil {
+			return err
+		}
+	}
+	return tx.Lock("conversation", kind+":"+address)
+}
+
+// accountFor returns the account a conversation runs through, or the tenant's
+// newest of the kind.
+func (s *Service) accountFor(r store.Reader, kind string, bound id.ID) (channel.Account, error) {
+	if !bound.IsZero() {
+		a, err := s.accounts.Get(r, bound)
+		if fault.As(err) == nil {
+			return a, err // found, or broken
+		}
+	}
+	a, found, err := s.accounts.Default(r, kind)
+	if err == nil && !found {
+		name := channelNames[kind]
+		if name == "" {
+			name = kind
+		}
+		err = fault.New(fault.Unready, "connect a %s account before sending messages", name).Because("account")
+	}
+	return a, err
+}
+
+// consentIn refuses a message to a person who wants none.
+func (s *Service) consentIn(tx *store.Tx, t target) error {
+	if t.contact.IsZero() {
+		return nil
+	}
+	out, err := s.contacts.OptedOut(tx, t.contact, t.channel)
+	if err == nil && out {
+		err = fault.New(fault.Forbidden, "the contact has opted out of messages on this channel").Because("consent")
+	}
+	return err
+}
+
+// windowOpen reports whether the provider allows free text in c now.
+func (s *Service) windowOpen(r store.Reader, c Conversation) bool {
+	window := s.capabilities(c.Channel).ReplyWindow
+	return window == 0 || !c.LastInboundAt.IsZero() && r.Now().Before(c.LastInboundAt.Add(window))
+}
+
+var mediaKinds = []string{channel.Image, channel.Video, channel.Audio, channel.Document, channel.Sticker}
+
+// contentIn fills m with what is shown and returns what is handed over.
+func (s *Service) contentIn(tx *store.Tx, t target, in Send, m *Message) (ledger.Content, error) {
+	out := ledger.Content{To: t.address, ReplyTo: in.ReplyTo}
+	switch {
+	case in.Template != nil:
+		if !s.capabilities(t.channel).Templates {
+			return out, fault.Field("templateName", "this channel has no templates; send a text")
+		}
+		use, err := s.templates.resolve(tx, t.channel, *in.Template, in.Kind, in.Media)
+		if err != nil {
+			return out, err
+		}
+		m.Kind, m.Text, m.Template, out.Template = channel.TemplateMsg, use.text, &use.data, &use.send
+		m.Media = shownMedia(use.send.HeaderMedia)
+	case in.Media != nil:
+		if in.Media.URL == "" && in.Media.ID == "" {
+			return out, fault.Missing("mediaUrl")
+		}
+		if m.Kind = in.Kind; m.Kind == "" {
+			m.Kind = kindOf(*in.Media)
+		}
+		if !slices.Contains(mediaKinds, m.Kind) {
+			return out, fault.Field("mediaType", "the media type must be image, video, audio, document or sticker")
+		}
+		media := *in.Media
+		if media.Caption == "" {
+			media.Caption = in.Text
+		}
+		m.Text, m.Media, out.Media = media.Caption, shownMedia(&media), &media
+	case strings.TrimSpace(in.Text) != "":
+		m.Kind, m.Text, out.Text = channel.Text, in.Text, in.Text
+	default:
+		return out, fault.Missing("text")
+	}
+	out.Kind = m.Kind
+	return out, nil
+}
+
+func shownMedia(m *channel.Media) *Media {
+	if m == nil {
+		return nil
+	}
+	return &Media{URL: m.URL, ProviderID: m.ID, MIME: m.MIME, Caption: m.Caption, Filename: m.Filename}
+}
+
+// kindOf guesses the kind of a file from its MIME type or name.
+func kindOf(m channel.Media) string {
+	t := m.MIME
+	for _, name := range []string{m.Filename, m.URL} {
+		if t == "" {
+			name, _, _ = strings.Cut(name, "?")
+			t = mime.TypeByExtension(path.Ext(name))
+		}
+	}
+	family, _, _ := strings.Cut(t, "/")
+	if slices.Contains([]string{channel.Image, channel.Video, channel.Audio}, family) {
+		return family
+	}
+	return channel.Document
+}
+
+// replyIn checks the message that m answers.
+func (s *Service) replyIn(tx *store.Tx, t target, m *Message) error {
+	if m.ReplyTo.IsZero() {
+		return nil
+	}
+	answered, found, err := messageByID(tx, m.ReplyTo)
+	if err != nil {
+		return err
+	}
+	if !found || answered.Conversation != t.conv.ID {
+		return fault.Field("replyToId", "the message to reply to is not in this conversation")
+	}
+	m.ReplyToProvider = answered.ProviderID
+	return nil
+}
+
+// storeIn writes message, row, conversation and events.
+func (s *Service) storeIn(tx *store.Tx, actor string, t target, m Message, content ledger.Content) (Message, error) {
+	c := t.conv
+	if c.ID.IsZero() {
+		var err error
+		if c, err = s.beginIn(tx, actor, t.channel, t.account.ID, t.address, t.contact, ""); err != nil {
+			return m, err
+		}
+	}
+	m.Conversation = c.ID
+	if _, err := insertMessage(tx, m); err != nil {
+		return m, err
+	}
+	row := ledger.Row{ID: m.ID, Account: t.account.ID, Conversation: c.ID, Contact: t.contact, Content: content}
+	if err := ledger.EnqueueIn(tx, row); err != nil {
+		return m, err
+	}
+	c.Messages++
+	if c.Contact.IsZero() {
+		c.Contact = t.contact
+	}
+	c.Account = t.account.ID
+	if !m.CreatedAt.Before(c.LastMessageAt) || c.Last == nil {
+		c.Last, c.LastMessageAt = &Message{ID: m.ID}, m.CreatedAt
+	}
+	if err := saveConversation(tx, c); err != nil {
+		return m, err
+	}
+	return m, s.tellIn(tx, actor, "message.queued", m)
+}
+
+// beginIn makes a conversation that does not exist; the caller holds its lock.
+// Until its first message it counts as of its creation.
+func (s *Service) beginIn(tx *store.Tx, actor, kind string, accountID id.ID, address string, contactID id.ID, name string) (Conversation, error) {
+	c := Conversation{ID: id.New(), Contact: contactID, Channel: kind, Account: accountID, Address: address, Name: name, Status: StatusOpen,
+		LastMessageAt: tx.Now(), CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
+	if c.Name == "" && !contactID.IsZero() {
+		p, err := s.contacts.Get(tx, contactID)
+		if err != nil {
+			return c, err
+		}
+		c.Name = p.Name()
+	}
+	if c.Name == "" {
+		c.Name = address
+	}
+	if err := saveConversation(tx, c); err != nil {
+		return c, err
+	}
+	_, err := s.log.Append(tx, event.New{Type: "conversation.created", Subject: c.ID, Contact: contactID, Actor: actor})
+	return c, err
+}

@@ -1,0 +1,7 @@
+package deal
+
+// Statement is the query that a list of a filter runs, for looking at its plan.
+func Statement(f CardFilter, dir string) (string, []any, error) {
+	q, err := f.query()
+	return q.page(orders[f.SortBy], dir), append(q.args, f.Limit, 0), err
+}

@@ -1,0 +1,303 @@
+package deal
+
+import (
+	"context"
+	"database/sql"
+	"regexp"
+	"slices"
+	"strings"
+
+	"parley/internal/contact"
+	"parley/internal/fault"
+	"parley/internal/id"
+	"parley/internal/store"
+)
+
+// NewPipeline describes a pipeline to make. Without Stages it gets those of the
+// template "sales". The tenant's first pipeline becomes the default one.
+type NewPipeline struct {
+	Name        string
+	Description string
+	Default     bool // takes the place of the present default
+	Stages      []NewStage
+}
+
+// NewStage describes a stage; the first one of a pipeline is its default.
+type NewStage struct {
+	Name        string
+	Color       string // default #3b82f6
+	Probability int    // percent
+	Won, Lost   bool
+}
+
+// DefaultColor is the colour of stages that name none (reference §3.2).
+const DefaultColor = "#3b82f6"
+
+// maxStages bounds the stages of a pipeline.
+const maxStages = 100
+
+// salesTemplate is the stage template "sales" (reference §3.2).
+var salesTemplate = []NewStage{
+	{Name: "New Lead", Probability: 10},
+	{Name: "Contacted", Probability: 25},
+	{Name: "Qualified", Probability: 40},
+	{Name: "Proposal Sent", Probability: 60},
+	{Name: "Negotiation", Probability: 80},
+	{Name: "Won", Probability: 100, Won: true},
+	{Name: "Lost", Probability: 0, Lost: true},
+}
+
+// Pipelines returns the tenant's pipelines with their stages, by position. A
+// tenant without an active one gets one from the template "sales".
+func (s *Service) Pipelines(ctx context.Context, tenant id.ID) ([]Pipeline, error) {
+	list, err := pipelines(s.db.Read(ctx, tenant), "")
+	if err != nil || slices.ContainsFunc(list, func(p Pipeline) bool { return p.Active }) {
+		return list, err
+	}
+	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) ([]Pipeline, error) {
+		if _, _, err := s.DefaultIn(tx); err != nil {
+			return nil, err
+		}
+		return pipelines(tx, "")
+	})
+}
+
+// Pipeline returns one pipeline with its stages. NotFound.
+func (s *Service) Pipeline(ctx context.Context, tenant, pipeline id.ID) (Pipeline, error) {
+	return s.PipelineIn(s.db.Read(ctx, tenant), pipeline)
+}
+
+// PipelineIn is Pipeline on a reader.
+func (s *Service) PipelineIn(r store.Reader, pipeline id.ID) (Pipeline, error) {
+	return one(pipelines(r, " AND p.id=?", pipeline))
+}
+
+func one(list []Pipeline, err error) (Pipeline, error) {
+	if err != nil {
+		return Pipeline{}, err
+	}
+	if len(list) == 0 {
+		return Pipeline{}, fault.Unknown("pipeline")
+	}
+	return list[0], nil
+}
+
+// DefaultIn returns the pipeline and the stage where cards without one begin:
+// the default pipeline when it is active, else the oldest active one, else a
+// new one from the template "sales" (reference §4.2); and its default stage,
+// else its first. However many ask at once, one pipeline is made.
+func (s *Service) DefaultIn(tx *store.Tx) (Pipeline, Stage, error) {
+	p, err := defaultPipeline(tx)
+	if err != nil {
+		return Pipeline{}, Stage{}, err
+	}
+	if p.ID.IsZero() {
+		if err := tx.Lock("pipeline", "default"); err != nil {
+			return Pipeline{}, Stage{}, err
+		}
+		if p, err = defaultPipeline(tx); err != nil {
+			return Pipeline{}, Stage{}, err
+		}
+	}
+	if p.ID.IsZero() {
+		if p, err = s.CreatePipelineIn(tx, NewPipeline{Name: "Sales Pipeline", Default: true}); err != nil {
+			return Pipeline{}, Stage{}, err
+		}
+	}
+	st, err := p.entry()
+	return p, st, err
+}
+
+func defaultPipeline(r store.Reader) (Pipeline, error) {
+	list, err := pipelines(r, " AND p.id = (SELECT id FROM pipeline WHERE tenant_id=?1 AND is_active ORDER BY is_default DESC, created_at, id LIMIT 1)")
+	if err != nil || len(list) == 0 {
+		return Pipeline{}, err
+	}
+	return list[0], nil
+}
+
+// entry is the stage where a pipeline's cards begin.
+func (p *Pipeline) entry() (Stage, error) {
+	for _, st := range p.Stages {
+		if st.Default {
+			return st, nil
+		}
+	}
+	if len(p.Stages) == 0 {
+		return Stage{}, fault.New(fault.Unready, "the pipeline %q has no stages; add one first", p.Name).Because("pipeline")
+	}
+	return p.Stages[0], nil
+}
+
+var colorForm = regexp.MustCompile(`^#[0-9a-fA-F]{3,8}$`)
+
+// CreatePipelineIn makes an active pipeline behind the others. Faults: Invalid
+// naming "name", "description" or "stages".
+func (s *Service) CreatePipelineIn(tx *store.Tx, n NewPipeline) (Pipeline, error) {
+	p := Pipeline{ID: id.New(), Active: true, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
+	var err error
+	if p.Name, err = contact.Line("name", n.Name, 200); err != nil {
+		return p, err
+	}
+	if p.Name == "" {
+		return p, fault.Missing("name")
+	}
+	if p.Description, err = contact.Line("description", n.Description, 2000); err != nil {
+		return p, err
+	}
+	if len(n.Stages) == 0 {
+		n.Stages = salesTemplate
+	}
+	if len(n.Stages) > maxStages {
+		return p, fault.Field("stages", "a pipeline has at most %d stages", maxStages)
+	}
+	if err := tx.Lock("pipeline", "default"); err != nil {
+		return p, err
+	}
+	var defaults int
+	if err := tx.QueryRow("SELECT COUNT(*), COUNT(CASE WHEN is_default THEN 1 END) FROM pipeline WHERE tenant_id=?").Scan(&p.Position, &defaults); err != nil {
+		return p, err
+	}
+	p.Default = n.Default || defaults == 0
+	if p.Default && defaults > 0 {
+		if _, err := tx.Exec("UPDATE pipeline SET is_default=?, updated_at=? WHERE tenant_id=? AND is_default", false, tx.Now()); err != nil {
+			return p, err
+		}
+	}
+	rows, err := tx.Exec("INSERT INTO pipeline (tenant_id, id, name, description, position, is_default, is_active, created_at, updated_at) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+		p.ID, p.Name, p.Description, p.Position, p.Default, p.Active, p.CreatedAt, p.UpdatedAt)
+	if err != nil {
+		return p, err
+	}
+	if rows == 0 { // the unique index pipeline_default
+		return p, fault.New(fault.Unavailable, "somebody else is changing the default pipeline; try again")
+	}
+	for i, ns := range n.Stages {
+		st, err := s.insertStage(tx, p.ID, i, ns)
+		if err != nil {
+			return p, err
+		}
+		p.Stages = append(p.Stages, st)
+	}
+	return p, nil
+}
+
+func (s *Service) insertStage(tx *store.Tx, pipeline id.ID, position int, n NewStage) (Stage, error) {
+	name, err := contact.Line("stages", n.Name, 200)
+	if err != nil {
+		return Stage{}, err
+	}
+	color := strings.TrimSpace(n.Color)
+	if color == "" {
+		color = DefaultColor
+	}
+	switch {
+	case name == "":
+		return Stage{}, fault.Field("stages", "every stage needs a name")
+	case n.Probability < 0 || n.Probability > 100:
+		return Stage{}, fault.Field("stages", "the probability of a stage is 0 to 100 percent")
+	case n.Won && n.Lost:
+		return Stage{}, fault.Field("stages", "a stage cannot be both won and lost")
+	case !colorForm.MatchString(color):
+		return Stage{}, fault.Field("stages", "the colour of a stage has the form %s", DefaultColor)
+	}
+	st := Stage{ID: id.New(), Pipeline: pipeline, Name: name, Color: color, Position: position, Probability: n.Probability,
+		Default: position == 0, Won: n.Won, Lost: n.Lost, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
+	_, err = tx.Exec("INSERT INTO stage (tenant_id, id, pipeline_id, name, color, position, probability, is_default, is_won, is_lost, created_at, updated_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+		st.ID, st.Pipeline, st.Name, st.Color, st.Position, st.Probability, st.Default, st.Won, st.Lost, st.CreatedAt, st.UpdatedAt)
+	return st, err
+}
+
+const (
+	pipelineColumns = "p.id, p.name, p.description, p.position, p.is_default, p.is_active, p.created_at, p.updated_at"
+	stageColumns    = "s.id, s.pipeline_id, s.name, s.color, s.position, s.probability, s.is_default, s.is_won, s.is_lost, s.created_at, s.updated_at"
+)
+
+func (p *Pipeline) fields() []any {
+	return []any{&p.ID, &p.Name, &p.Description, &p.Position, &p.Default, &p.Active, store.Time(&p.CreatedAt), store.Time(&p.UpdatedAt)}
+}
+
+func (s *Stage) fields() []any {
+	return []any{&s.ID, &s.Pipeline, &s.Name, &s.Color, &s.Position, &s.Probability, &s.Default, &s.Won, &s.Lost, store.Time(&s.CreatedAt), store.Time(&s.UpdatedAt)}
+}
+
+// pipelines reads pipelines, by position, and then their stages.
+func pipelines(r store.Reader, where string, args ...any) ([]Pipeline, error) {
+	rows, err := r.Query("SELECT "+pipelineColumns+" FROM pipeline p WHERE p.tenant_id=?"+where+" ORDER BY p.position, p.id", args...)
+	list, err := store.Collect(rows, err, func(rows *sql.Rows) (p Pipeline, err error) { return p, rows.Scan(p.fields()...) })
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	at := map[id.ID]*Pipeline{}
+	ids := make([]id.ID, len(list))
+	for i := range list {
+		ids[i], at[list[i].ID] = list[i].ID, &list[i]
+	}
+	places, values := contact.Among(ids)
+	rows, err = r.Query("SELECT "+stageColumns+" FROM stage s WHERE s.tenant_id=? AND s.pipeline_id IN "+places+" ORDER BY s.pipeline_id, s.position, s.id", values...)
+	stages, err := store.Collect(rows, err, func(rows *sql.Rows) (st Stage, err error) { return st, rows.Scan(st.fields()...) })
+	for _, st := range stages {
+		p := at[st.Pipeline]
+		p.Stages = append(p.Stages, st)
+	}
+	return list, err
+}
+
+// placement is where a deal stands.
+type placement struct {
+	Pipeline Pipeline // without Stages
+	Stage    Stage
+}
+
+// placements returns stages with their pipelines. IDs that the tenant does not
+// have are left out.
+func placements(r store.Reader, stages []id.ID) (map[id.ID]placement, error) {
+	out := make(map[id.ID]placement, len(stages))
+	if len(stages) == 0 {
+		return out, nil
+	}
+	places, args := contact.Among(stages)
+	rows, err := r.Query("SELECT "+pipelineColumns+", "+stageColumns+" FROM stage s JOIN pipeline p ON p.tenant_id=s.tenant_id AND p.id=s.pipeline_id WHERE s.tenant_id=? AND s.id IN "+places, args...)
+	list, err := store.Collect(rows, err, func(rows *sql.Rows) (p placement, err error) {
+		return p, rows.Scan(append(p.Pipeline.fields(), p.Stage.fields()...)...)
+	})
+	for _, p := range list {
+		out[p.Stage.ID] = p
+	}
+	return out, err
+}
+
+func stageIn(r store.Reader, stage id.ID) (placement, error) {
+	m, err := placements(r, []id.ID{stage})
+	if err != nil {
+		return placement{}, err
+	}
+	p, ok := m[stage]
+	if !ok {
+		return placement{}, fault.Unknown("stage")
+	}
+	return p, nil
+}
+
+// place finds where a card shall begin.
+func (s *Service) place(tx *store.Tx, pipeline, stage id.ID) (placement, error) {
+	switch {
+	case !stage.IsZero():
+		p, err := stageIn(tx, stage)
+		if err == nil && !pipeline.IsZero() && pipeline != p.Pipeline.ID {
+			err = fault.Field("stage", "the stage belongs to another pipeline; name a stage of the given one")
+		}
+		return p, err
+	case !pipeline.IsZero():
+		p, err := s.PipelineIn(tx, pipeline)
+		if err != nil {
+			return placement{}, err
+		}
+		st, err := p.entry()
+		p.Stages = nil
+		return placement{p, st}, err
+	}
+	p, st, err := s.DefaultIn(tx)
+	p.Stages = nil
+	return placement{p, st}, err
+}

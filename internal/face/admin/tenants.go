@@ -1,0 +1,164 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"parley/internal/access"
+	"parley/internal/account"
+	"parley/internal/fault"
+	"parley/internal/httpx"
+	"parley/internal/id"
+	"parley/internal/tenant"
+)
+
+type tenantOut struct {
+	TenantID   string    `json:"tenantId"`
+	ClientCode string    `json:"clientCode"`
+	Name       string    `json:"name"`
+	Status     string    `json:"status"`
+	CreatedAt  time.Time `json:"createdAt"`
+	APIKey     string    `json:"apiKey,omitempty"` // only in the answer that made it
+}
+
+func showTenant(t tenant.Tenant) tenantOut {
+	return tenantOut{TenantID: t.ID.String(), ClientCode: t.Code, Name: t.Name, Status: t.Status, CreatedAt: t.CreatedAt}
+}
+
+func (f *Face) listTenants(ctx context.Context, _ *httpx.Request) (*httpx.Response, error) {
+	list, err := f.s.Tenants.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]tenantOut, len(list))
+	for i, t := range list {
+		out[i] = showTenant(t)
+	}
+	return ok(out)
+}
+
+func (f *Face) createTenant(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var in struct{ Name, Code string }
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	t, err := f.s.Tenants.Create(ctx, tenant.NewTenant{Name: in.Name, Code: in.Code})
+	if err != nil {
+		return nil, err
+	}
+	out := showTenant(t)
+	if out.APIKey, _, err = f.s.Access.Create(ctx, t.ID, access.NewKey{Face: "platform", Name: "first key"}); err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusCreated, out), nil
+}
+
+type keyOut struct {
+	ID        string     `json:"id"`
+	Face      string     `json:"face"`
+	Name      string     `json:"name,omitempty"`
+	Scopes    []string   `json:"scopes"`
+	Group     string     `json:"group,omitempty"`
+	User      string     `json:"user,omitempty"`
+	CreatedAt time.Time  `json:"createdAt"`
+	RevokedAt *time.Time `json:"revokedAt,omitempty"`
+	APIKey    string     `json:"apiKey,omitempty"`
+}
+
+func showKey(k access.Key) keyOut {
+	out := keyOut{ID: k.ID.String(), Face: k.Face, Name: k.Name, Scopes: k.Scopes, Group: k.Group.String(), User: k.User.String(), CreatedAt: k.CreatedAt}
+	if !k.RevokedAt.IsZero() {
+		out.RevokedAt = &k.RevokedAt
+	}
+	return out
+}
+
+func (f *Face) listKeys(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	t, err := f.tenant(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	list, err := f.s.Access.List(ctx, t.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]keyOut, len(list))
+	for i, k := range list {
+		out[i] = showKey(k)
+	}
+	return ok(out)
+}
+
+func (f *Face) createKey(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	t, err := f.tenant(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	var in struct {
+		Face, Name  string
+		Scopes      []string
+		Group, User string
+	}
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	n := access.NewKey{Face: in.Face, Scopes: in.Scopes, Name: in.Name}
+	for _, x := range []struct {
+		field, text string
+		dst         *id.ID
+	}{{"group", in.Group, &n.Group}, {"user", in.User, &n.User}} {
+		if x.text == "" {
+			continue
+		}
+		if *x.dst, err = id.Parse(x.text); err != nil {
+			return nil, fault.Field(x.field, "%s must be an id of 24 hexadecimal digits", x.field)
+		}
+	}
+	token, k, err := f.s.Access.Create(ctx, t.ID, n)
+	if err != nil {
+		return nil, err
+	}
+	out := showKey(k)
+	out.APIKey = token
+	return httpx.JSON(http.StatusCreated, out), nil
+}
+
+func (f *Face) revokeKey(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	t, err := f.tenant(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	key, err := id.Parse(r.Param("id"))
+	if err != nil {
+		return nil, fault.Unknown("key")
+	}
+	if err := f.s.Access.Revoke(ctx, t.ID, key); err != nil {
+		return nil, err
+	}
+	return httpx.Empty(http.StatusNoContent), nil
+}
+
+func (f *Face) connect(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	t, err := f.tenant(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	var in struct {
+		Kind       string
+		ExternalID string `json:"externalId"`
+		Settings   map[string]string
+		Secrets    map[string]string
+	}
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	a, err := f.s.Accounts.Connect(ctx, t.ID, account.NewAccount{Kind: in.Kind, ExternalID: in.ExternalID, Settings: in.Settings, Secrets: in.Secrets})
+	if err != nil {
+		return nil, err
+	}
+	if f.s.Connected != nil {
+		f.s.Connected()
+	}
+	return httpx.JSON(http.StatusCreated, map[string]any{"id": a.ID, "kind": a.Kind, "externalId": a.ExternalID}), nil
+}

@@ -1,0 +1,199 @@
+// Package server wires every room together: App is one opened house with its
+// services, Main is a running server with Run and Close. The commands and every
+// end-to-end test use it; no other room does.
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"parley/internal/access"
+	"parley/internal/account"
+	"parley/internal/automation"
+	"parley/internal/channel"
+	"parley/internal/channel/inbound"
+	"parley/internal/channel/whatsapp"
+	"parley/internal/clock"
+	"parley/internal/config"
+	"parley/internal/contact"
+	"parley/internal/conversation"
+	"parley/internal/deal"
+	"parley/internal/egress"
+	"parley/internal/egress/poster"
+	"parley/internal/event"
+	"parley/internal/face/admin"
+	"parley/internal/face/platform"
+	"parley/internal/httpx"
+	"parley/internal/id"
+	"parley/internal/idempotency"
+	"parley/internal/job"
+	"parley/internal/outbox"
+	"parley/internal/realtime"
+	"parley/internal/realtime/socketio"
+	"parley/internal/secret"
+	"parley/internal/store"
+	"parley/internal/telemetry/metrics"
+	"parley/internal/tenant"
+	"parley/internal/webhook"
+)
+
+// App is an opened house: the database and every service, nothing running.
+type App struct {
+	cfg   config.Server
+	log   *slog.Logger
+	clock clock.Clock
+	node  string
+	begun time.Time
+
+	DB            *store.DB
+	Tenants       *tenant.Service
+	Access        *access.Service
+	Contacts      *contact.Service
+	Deals         *deal.Service
+	Accounts      *account.Service
+	Conversations *conversation.Service
+	Automations   *automation.Service
+	Webhooks      *webhook.Service
+	Outbox        *outbox.Outbox
+	Jobs          *job.Console
+
+	runner   *job.Runner
+	lanes    *job.Lanes
+	sockets  *socketio.Server
+	live     *realtime.Dispatcher
+	metrics  *metrics.Registry
+	platform *platform.Face
+	outside  []*egress.Client
+	// api answers the public port, command the command socket.
+	api, command *httpx.Server
+}
+
+// Options are what a server needs beyond its settings.
+type Options struct {
+	Logger *slog.Logger
+	Clock  clock.Clock // the machine's by default
+	// Channels replaces the real channels, for the simulator: Meta's base URL.
+	GraphURL string
+	// Twice runs every write closure twice; tests set it.
+	Twice bool
+	// Restore is called by the command socket's restore; nil refuses it.
+	restore func(ctx context.Context, file string) error
+	// url returns the address the API answers at, once known.
+	url func() string
+	// alone says that no other process works on this database.
+	alone bool
+	// simulator answers /_sim/ on both ports when set.
+	simulator http.Handler
+}
+
+// Open opens the database and builds every service. It does not migrate, listen
+// or run anything.
+func Open(ctx context.Context, cfg config.Server, o Options) (*App, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = clock.Real{}
+	}
+	box, err := secret.LoadBox(cfg.Data, cfg.SecretKey)
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, store.Options{Path: cfg.File(), URL: cfg.Database.Database, MaxConns: cfg.Connections,
+		Twice: o.Twice, Clock: o.Clock, Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	a := &App{cfg: cfg, log: o.Logger, clock: o.Clock, node: id.New().String(), begun: o.Clock.Now(), DB: db}
+	if err := a.build(box, o); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) build(box *secret.Box, o Options) error {
+	graph := a.cfg.GraphURL
+	if o.GraphURL != "" {
+		graph = o.GraphURL
+	}
+	allow, err := config.Prefixes(a.cfg.EgressAllow)
+	if err != nil {
+		return err
+	}
+	// Tenants choose where webhooks go; the operator alone chooses where the
+	// channels go, so only those may reach the simulator on loopback.
+	hooks := egress.New(egress.Options{AllowPrivate: allow, AllowLoopback: a.cfg.Simulate, Timeout: time.Minute})
+	providers := egress.New(egress.Options{AllowPrivate: allow, AllowLoopback: a.cfg.Simulate, Timeout: 40 * time.Second})
+	a.outside = []*egress.Client{hooks, providers}
+	wa := whatsapp.New(providers, graph, a.cfg.GraphAPI, a.clock)
+	channels := map[string]channel.Channel{wa.Kind(): wa}
+
+	feed := event.NewLog()
+	a.Tenants = tenant.New(a.DB, box)
+	a.Access = access.New(a.DB, a.Tenants)
+	a.Contacts = contact.NewService(a.DB, feed, a.Tenants)
+	a.Deals = deal.NewService(a.DB, feed, a.Contacts, a.Tenants)
+	a.Accounts = account.New(a.DB, a.Tenants)
+	templates := conversation.NewTemplates(a.DB, a.Accounts, channels)
+	a.Conversations = conversation.NewService(a.DB, feed, a.Contacts, a.Deals, a.Tenants, a.Accounts, templates)
+	a.Outbox = outbox.New(a.DB, feed, channels, a.Accounts, a.Contacts, a.Conversations, outbox.Options{Logger: a.log})
+	a.Webhooks = webhook.NewService(a.DB, feed, a.Tenants, poster.New(hooks))
+	a.Automations = automation.NewService(a.DB, feed, a.Contacts, a.Deals, a.Conversations, a.Webhooks, a.Tenants, a.clock)
+	a.Jobs = job.NewConsole(a.DB)
+
+	idem := idempotency.New(a.DB)
+	a.runner = job.NewRunner(a.DB, job.Options{Node: a.node, Workers: a.cfg.Workers, Logger: a.log, Alone: o.alone})
+	a.Automations.RegisterJobs(a.runner)
+	idem.RegisterJobs(a.runner)
+	a.lanes = job.NewLanes(a.DB, job.LaneOptions{Node: a.node, Logger: a.log})
+	a.lanes.Add(a.Outbox)
+	a.lanes.Add(a.Webhooks)
+
+	a.metrics = metrics.New()
+	a.watch()
+	a.platform = platform.New(platform.Services{Access: a.Access, Tenants: a.Tenants, Contacts: a.Contacts, Deals: a.Deals,
+		Accounts: a.Accounts, Conversations: a.Conversations, Automations: a.Automations, Jobs: a.Jobs, System: a, Clock: a.clock,
+		Extra: inbound.Routes(inbound.Source{Kind: wa.Kind(), Receiver: wa, Accounts: a.Accounts, Conversations: a.Conversations}, platform.WhatsAppWebhookPath)})
+	a.sockets = socketio.New(a.socketOptions())
+	a.live = realtime.New(a.DB, a.sockets, a.log, a.platform.Live)
+	return a.serveable(o, idem)
+}
+
+// serveable builds the handlers of the public port and the command socket.
+func (a *App) serveable(o Options, idem httpx.Idempotency) error {
+	trusted, err := config.Prefixes(a.cfg.TrustedProxy)
+	if err != nil {
+		return err
+	}
+	opts := httpx.Options{Log: a.log, Clock: a.clock, Metrics: a.metrics, Idempotency: idem, Limits: a.limits,
+		MaxBody: a.cfg.MaxBody, TrustedProxies: trusted}
+	if len(a.cfg.CORSOrigins) > 0 {
+		opts.CORS = &httpx.CORS{Origins: a.cfg.CORSOrigins, Credentials: true}
+	}
+	if a.api, err = httpx.NewHandler(opts, a.faces(o)...); err != nil {
+		return err
+	}
+	status := func(ctx context.Context) admin.Status { return a.status(ctx, o.url) }
+	ops := admin.Services{DB: a, Tenants: a.Tenants, Access: a.Access, Accounts: a.Accounts, Outbox: a.Outbox, Conversations: a.Conversations,
+		Status: status, Restore: o.restore, Simulator: o.simulator}
+	// Commands take their time: a verification of a large base, a backup.
+	a.command, err = httpx.NewHandler(httpx.Options{Log: a.log, Clock: a.clock, Timeout: -1}, admin.New(ops).HTTP())
+	return err
+}
+
+// Close ends what Open began.
+func (a *App) Close() error {
+	for _, c := range a.outside {
+		c.Close()
+	}
+	return a.DB.Close()
+}
+
+// Command answers the routes of the command socket.
+func (a *App) Command() http.Handler { return a.command }
+
+// API answers the public routes.
+func (a *App) API() http.Handler { return a.api }

@@ -1,0 +1,300 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"parley/internal/clock"
+	"parley/internal/config"
+	"parley/internal/httpx"
+	"parley/internal/job"
+	"parley/internal/telemetry"
+)
+
+// Main is a running server: it holds the data folder's lock, the command socket
+// and the simulator, and runs one App at a time; a restore replaces the App.
+type Main struct {
+	cfg  config.Server
+	log  *slog.Logger
+	opts Options
+	lock *Lock
+	sock net.Listener
+	sim  *simulated
+
+	mu      sync.Mutex
+	app     *App
+	url     string
+	swap    chan swap
+	ready   chan struct{}
+	stop    context.CancelFunc
+	stopped chan struct{}
+	err     error
+}
+
+// swap asks the running Main to change the database under it.
+type swap struct {
+	ctx  context.Context
+	file string
+	done chan error
+}
+
+// Start opens, migrates and runs a server. It returns once the server is ready.
+func Start(ctx context.Context, cfg config.Server, o Options) (*Main, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = clock.Real{}
+	}
+	m := &Main{cfg: cfg, log: o.Logger, opts: o, swap: make(chan swap), ready: make(chan struct{}), stopped: make(chan struct{})}
+	var err error
+	if m.lock, err = TakeLock(cfg.Data); errors.Is(err, ErrLocked) {
+		return nil, fmt.Errorf("another server is running on the data folder %s; stop it or choose another --data", cfg.Data)
+	} else if err != nil {
+		return nil, err
+	}
+	if m.sock, err = listenSocket(cfg.Data); err != nil {
+		m.lock.Release()
+		return nil, err
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	m.stop = stop
+	go m.run(run)
+	select {
+	case <-m.ready:
+		return m, nil
+	case <-m.stopped:
+		return nil, m.err
+	case <-ctx.Done():
+		_ = m.Close()
+		return nil, ctx.Err()
+	}
+}
+
+// URL is where the API answers.
+func (m *Main) URL() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.url
+}
+
+// App is the house that runs now.
+func (m *Main) App() *App {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.app
+}
+
+// Close stops the server: it finishes running requests, hands unfinished jobs
+// back, and closes the database.
+func (m *Main) Close() error {
+	m.stop()
+	<-m.stopped
+	return m.err
+}
+
+// Done is closed when the server has stopped; Err then tells why.
+func (m *Main) Done() <-chan struct{} { return m.stopped }
+
+// Err is nil after a clean stop.
+func (m *Main) Err() error { return m.err }
+
+func (m *Main) run(ctx context.Context) {
+	defer close(m.stopped)
+	defer m.lock.Release()
+	var prof *telemetry.Profiler
+	if m.cfg.Pprof != "" {
+		var err error
+		if prof, err = telemetry.StartProfiler(m.cfg.Pprof); err != nil {
+			m.err = err
+			_ = m.sock.Close()
+			return
+		}
+		defer func() { _ = prof.Close(context.Background()) }()
+	}
+	// The command socket outlives the App, so that a restore can answer its caller.
+	commands := &http.Server{Handler: http.HandlerFunc(m.command), ReadHeaderTimeout: 10 * time.Second}
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() { defer wg.Done(); _ = commands.Serve(m.sock) }()
+	defer wg.Wait()
+	defer func() {
+		grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = commands.Shutdown(grace)
+		_ = commands.Close()
+	}()
+	if m.cfg.Simulate {
+		m.sim = newSimulated(m.log, m.opts.Clock)
+		defer m.sim.close()
+	}
+	var pending *swap
+	for {
+		next, err := m.once(ctx, pending)
+		if next == nil {
+			m.err = err
+			return
+		}
+		next.done <- Restore(next.ctx, m.cfg.Database, next.file)
+		pending = next
+	}
+}
+
+// once runs one App until ctx ends or a restore asks for the database. again is
+// the swap whose caller waits for this App to be ready.
+func (m *Main) once(ctx context.Context, again *swap) (next *swap, err error) {
+	ln, err := net.Listen("tcp", m.cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen: %w", err)
+	}
+	m.cfg.Listen = ln.Addr().String() // the same port after a restore
+	url := m.cfg.Public
+	if url == "" {
+		url = "http://" + m.cfg.Listen
+	}
+	o := m.opts
+	o.url, o.restore, o.alone = m.URL, m.restore, m.cfg.Database.Database == ""
+	if m.sim != nil {
+		o.GraphURL, o.simulator = "http://"+m.cfg.Listen+graphPrefix, m.sim
+	}
+	app, err := Open(ctx, m.cfg, o)
+	if err != nil {
+		_ = ln.Close()
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, app.Close()) }()
+	if n, merr := app.DB.Migrate(ctx); merr != nil {
+		_ = ln.Close()
+		return nil, merr
+	} else if n > 0 {
+		m.log.Info("migrated the database", "steps", n)
+	}
+	if o.alone {
+		if err := app.inherit(ctx); err != nil {
+			_ = ln.Close()
+			return nil, err
+		}
+	}
+	m.mu.Lock()
+	m.app, m.url = app, url
+	m.mu.Unlock()
+
+	run, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 4)
+	n := app.start(run, ln, ended)
+	if m.sim != nil {
+		if err := m.sim.connect(ctx, app, "http://"+m.cfg.Listen); err != nil {
+			m.log.Warn("the simulator could not be connected to the known accounts", "error", err)
+		}
+	}
+	if again != nil {
+		close(again.done)
+		m.log.Info("restored a backup; the former database is kept beside it", "file", again.file)
+	} else {
+		close(m.ready)
+	}
+	m.log.Info("ready", "url", url, "roles", m.cfg.Roles, "database", app.DB.Dialect().String())
+	for n > 0 {
+		select {
+		case s := <-m.swap:
+			next = &s
+			cancel()
+		case e := <-ended:
+			err = errors.Join(err, e)
+			n--
+			cancel() // whatever ends ends the App
+		case <-ctx.Done():
+			cancel()
+			ctx = context.WithoutCancel(ctx)
+		}
+	}
+	return next, err
+}
+
+// inherit settles at once what a process that was killed left at work, instead
+// of waiting for its leases to end. Only a server that is alone with its
+// database may do so.
+func (a *App) inherit(ctx context.Context) error {
+	if err := job.ForgetLanes(ctx, a.DB); err != nil {
+		return err
+	}
+	if _, err := a.Outbox.RescueAll(ctx); err != nil {
+		return err
+	}
+	_, err := a.Webhooks.RescueAll(ctx)
+	return err
+}
+
+// start runs the roles of an App and returns how many results to expect.
+func (a *App) start(run context.Context, ln net.Listener, ended chan<- error) (n int) {
+	// Requests end before the workers do, the workers before the sockets.
+	work, stopWork := context.WithCancel(context.WithoutCancel(run))
+	n++
+	go func() {
+		defer stopWork()
+		ended <- httpx.Serve(run, ln, a.api, httpx.ServeOptions{Log: a.log, Grace: a.cfg.Grace})
+	}()
+	if a.cfg.Has(config.RoleWorker) {
+		n += 2
+		go func() { ended <- a.runner.Run(work) }()
+		go func() { a.lanes.Run(work); ended <- nil }()
+	}
+	if a.cfg.Has(config.RoleRealtime) {
+		n++
+		go func() {
+			err := a.live.Run(work)
+			grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			ended <- errors.Join(err, a.sockets.Close(grace))
+		}()
+	}
+	return n
+}
+
+// command answers the command socket by the App that runs now.
+func (m *Main) command(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-m.ready:
+	case <-r.Context().Done():
+		return
+	}
+	m.App().Command().ServeHTTP(w, r)
+}
+
+// restore swaps the database and returns when the server is ready on it.
+func (m *Main) restore(ctx context.Context, file string) error {
+	s := swap{ctx: context.WithoutCancel(ctx), file: file, done: make(chan error, 1)}
+	select {
+	case m.swap <- s:
+	case <-m.stopped:
+		return errors.New("the server is stopping")
+	}
+	select {
+	case err := <-s.done: // the database was replaced, or was not
+		if err != nil {
+			return err
+		}
+	case <-m.stopped:
+		return errors.New("the server stopped during the restore")
+	}
+	select {
+	case <-s.done: // closed: the server runs again
+		return nil
+	case <-m.stopped:
+		return fmt.Errorf("the backup was restored, but the server could not start on it: %w", m.err)
+	}
+}
+
+// graphPrefix is where the simulated Graph API answers on the public port.
+const graphPrefix = "/_sim/graph"
+

@@ -1,0 +1,195 @@
+package tenant
+
+import (
+	"context"
+	"encoding/json"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"parley/internal/clock"
+	"parley/internal/fault"
+	"parley/internal/id"
+	"parley/internal/store"
+)
+
+// Settings are what a tenant may choose. Stored are only the fields that were
+// set; reading applies the defaults.
+type Settings struct {
+	// Region reads phones without a country code (ISO 3166, default IN: the
+	// platform API's ten digits get 91).
+	Region string `json:"region,omitempty"`
+	// Timezone of rules and analytics (IANA, default Asia/Kolkata).
+	Timezone string `json:"timezone,omitempty"`
+	// Currency of deals that name none (ISO 4217, default INR).
+	Currency string `json:"currency,omitempty"`
+	// WorkersMax is how many jobs of the tenant run at once (default 2, seed 000,
+	// workers.maxParallelTasks).
+	WorkersMax int `json:"workersMax,omitempty"`
+}
+
+// Defaults of Settings.
+const (
+	DefaultRegion     = "IN"
+	DefaultTimezone   = "Asia/Kolkata"
+	DefaultCurrency   = "INR"
+	DefaultWorkersMax = 2
+)
+
+func (s Settings) withDefaults() Settings {
+	if s.Region == "" {
+		s.Region = DefaultRegion
+	}
+	if s.Timezone == "" {
+		s.Timezone = DefaultTimezone
+	}
+	if s.Currency == "" {
+		s.Currency = DefaultCurrency
+	}
+	if s.WorkersMax == 0 {
+		s.WorkersMax = DefaultWorkersMax
+	}
+	return s
+}
+
+// Location returns the tenant's time zone.
+func (s Settings) Location() *time.Location {
+	l, err := time.LoadLocation(s.Timezone)
+	if err != nil { // stored by a build with another zone table
+		return time.UTC
+	}
+	return l
+}
+
+var (
+	regionForm   = regexp.MustCompile(`^[A-Z]{2}$`)
+	currencyForm = regexp.MustCompile(`^[A-Z]{3}$`)
+)
+
+// checked returns the settings in their stored form, or says what is wrong.
+func (s Settings) checked() (Settings, error) {
+	s.Region = strings.ToUpper(strings.TrimSpace(s.Region))
+	s.Currency = strings.ToUpper(strings.TrimSpace(s.Currency))
+	s.Timezone = strings.TrimSpace(s.Timezone)
+	var c fault.Collector
+	if s.Region != "" && !regionForm.MatchString(s.Region) {
+		c.Add(fault.Field("region", "a region is a two-letter country code such as IN"))
+	}
+	if s.Currency != "" && !currencyForm.MatchString(s.Currency) {
+		c.Add(fault.Field("currency", "a currency is a three-letter code such as INR"))
+	}
+	if s.Timezone != "" {
+		if _, err := time.LoadLocation(s.Timezone); err != nil || s.Timezone == "Local" {
+			c.Add(fault.Field("timezone", "a time zone is a name such as Asia/Kolkata"))
+		}
+	}
+	if s.WorkersMax < 0 || s.WorkersMax > 1000 {
+		c.Add(fault.Field("workersMax", "the number of workers must be between 1 and 1000"))
+	}
+	return s, c.Err()
+}
+
+// Configure replaces the settings; a zero field means its default. Faults:
+// Invalid naming the setting, NotFound.
+func (s *Service) Configure(ctx context.Context, tenant id.ID, set Settings) (Tenant, error) {
+	set, err := set.checked()
+	if err != nil {
+		return Tenant{}, err
+	}
+	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (Tenant, error) {
+		if _, err := tx.Exec("UPDATE tenant SET settings=?, updated_at=? WHERE tenant_id=?", store.JSON(set), tx.Now()); err != nil {
+			return Tenant{}, err
+		}
+		tx.Wake(topic, tenant.String())
+		return s.Get(tx)
+	})
+}
+
+// SettingsOf returns the settings of r's tenant with defaults applied, or
+// NotFound. They come from a cache that forgets a tenant when it changes, so a
+// transaction that changes settings sees them here only after its commit.
+func (s *Service) SettingsOf(r store.Reader) (Settings, error) {
+	key := r.Tenant()
+	have, version, ok := s.cache.get(key)
+	if ok {
+		return have, nil
+	}
+	var raw json.RawMessage
+	found, err := store.Found(r.QueryRow("SELECT settings FROM tenant WHERE tenant_id=?").Scan(store.JSON(&raw)))
+	if err != nil {
+		return Settings{}, err
+	}
+	if !found {
+		return Settings{}, fault.Unknown("tenant")
+	}
+	var set Settings
+	if err := json.Unmarshal(raw, &set); err != nil {
+		return Settings{}, err
+	}
+	set = set.withDefaults()
+	if tx, inside := r.(*store.Tx); inside {
+		// What a transaction read counts for others once it is committed.
+		tx.After(func() { s.cache.put(key, set, version) })
+	} else {
+		s.cache.put(key, set, version)
+	}
+	return set, nil
+}
+
+const (
+	// cacheLimit bounds the cache; a server with more tenants reads some again.
+	cacheLimit = 10_000
+	// cacheTime bounds how long a node may miss a change when the database's
+	// notifications are lost.
+	cacheTime = 30 * time.Second
+)
+
+// settingsCache keeps settings until their tenant changes.
+type settingsCache struct {
+	clock   clock.Clock
+	mu      sync.RWMutex
+	version uint64 // grows with every change of any tenant
+	m       map[id.ID]cachedSettings
+}
+
+type cachedSettings struct {
+	Settings
+	until time.Time
+}
+
+func newSettingsCache(c clock.Clock) *settingsCache {
+	return &settingsCache{clock: c, m: map[id.ID]cachedSettings{}}
+}
+
+func (c *settingsCache) get(key id.ID) (set Settings, version uint64, ok bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	have, ok := c.m[key]
+	return have.Settings, c.version, ok && c.clock.Now().Before(have.until)
+}
+
+// put keeps settings that were read at a version, unless something changed
+// since: then they may be the old ones.
+func (c *settingsCache) put(key id.ID, set Settings, version uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.version != version {
+		return
+	}
+	if len(c.m) >= cacheLimit {
+		clear(c.m)
+	}
+	c.m[key] = cachedSettings{set, c.clock.Now().Add(cacheTime)}
+}
+
+func (c *settingsCache) forget(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.version++
+	if k, err := id.Parse(key); err == nil {
+		delete(c.m, k)
+	} else {
+		clear(c.m)
+	}
+}

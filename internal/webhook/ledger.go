@@ -1,0 +1,163 @@
+package webhook
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"parley/internal/event"
+	"parley/internal/fault"
+	"parley/internal/id"
+	"parley/internal/job"
+	"parley/internal/store"
+)
+
+// Name names the ledger in lane leases and wakes.
+func (s *Service) Name() string { return ledgerName }
+
+// head holds for the delivery d that goes next of its (endpoint, subject): none
+// of them is under way, and it is the oldest that waits. A younger one stays
+// behind it also while it waits for its next attempt.
+const head = `NOT EXISTS (SELECT 1 FROM webhook_delivery e
+	WHERE e.tenant_id=d.tenant_id AND e.endpoint=d.endpoint AND e.subject=d.subject AND e.id<>d.id
+	AND (e.state='sending' OR (e.state='pending' AND e.id<d.id)))`
+
+// Due returns endpoints with deliveries that may go now, the tenants in turn.
+func (s *Service) Due(ctx context.Context, now time.Time, limit int) ([]job.Lane, time.Time, error) {
+	r := s.db.Read(ctx, id.Zero)
+	rows, err := r.All().Query(`SELECT tenant_id, endpoint FROM (
+			SELECT l.tenant_id, l.endpoint, l.at, ROW_NUMBER() OVER (PARTITION BY l.tenant_id ORDER BY l.at, l.endpoint) AS turn FROM (
+				SELECT d.tenant_id, d.endpoint, MIN(d.next_at) AS at FROM webhook_delivery d
+				WHERE d.state='pending' AND d.next_at<=? AND `+head+` GROUP BY d.tenant_id, d.endpoint) l) o
+		ORDER BY turn, at LIMIT ?`, now, limit)
+	lanes, err := store.Collect(rows, err, func(rows *sql.Rows) (l job.Lane, err error) {
+		return l, rows.Scan(&l.Tenant, &l.Name)
+	})
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	var next time.Time
+	err = r.All().QueryRow("SELECT MIN(next_at) FROM webhook_delivery WHERE state='pending' AND next_at>?", now).Scan(store.Time(&next))
+	return lanes, next, err
+}
+
+// claimed is a delivery under way.
+type claimed struct {
+	ID        id.ID
+	Tenant    id.ID
+	Endpoint  string
+	URL       string
+	Method    string
+	Event     string
+	Policy    string
+	Body      string
+	TriggerID id.ID
+	Attempt   int
+	Secret    string
+	NoSecret  string // why there is no secret
+}
+
+// Claim leases deliveries of one endpoint: at most one of a subject, and at
+// most inFlight of the endpoint. The intent is on disk before the call is made.
+func (s *Service) Claim(ctx context.Context, l job.Lane, n int) ([]job.Work, time.Time, error) {
+	type result struct {
+		rows []claimed
+		next time.Time
+	}
+	out, err := store.Write(ctx, s.db, l.Tenant, func(tx *store.Tx) (result, error) {
+		var res result
+		// Two holders of one lane, after a lost lease, must see each other's claims.
+		if err := tx.Lock("webhook_lane", l.Name); err != nil {
+			return res, err
+		}
+		var busy int
+		if err := tx.QueryRow("SELECT COUNT(*) FROM webhook_delivery WHERE tenant_id=? AND endpoint=? AND state='sending'", l.Name).Scan(&busy); err != nil {
+			return res, err
+		}
+		if n = min(n, inFlight-busy); n > 0 {
+			rows, err := tx.Query(`UPDATE webhook_delivery SET state='sending', attempt=attempt+1, lease_until=?, updated_at=?
+				WHERE tenant_id=? AND id IN (SELECT d.id FROM webhook_delivery d
+					WHERE d.tenant_id=?1 AND d.endpoint=? AND d.state='pending' AND d.next_at<=? AND `+head+`
+					ORDER BY d.next_at, d.id LIMIT ?)
+				RETURNING id, endpoint, url, method, event, policy, body, trigger_id, attempt`,
+				tx.Now().Add(slack+longest()), tx.Now(), l.Name, tx.Now(), n)
+			res.rows, err = store.Collect(rows, err, func(rows *sql.Rows) (c claimed, err error) {
+				c.Tenant = l.Tenant
+				return c, rows.Scan(&c.ID, &c.Endpoint, &c.URL, &c.Method, &c.Event, &c.Policy, &c.Body, &c.TriggerID, &c.Attempt)
+			})
+			if err != nil {
+				return res, err
+			}
+		}
+		if len(res.rows) > 0 {
+			secret, err := s.secrets.Secret(tx, SecretName)
+			if err != nil && fault.As(err) == nil {
+				return res, err
+			}
+			for i := range res.rows {
+				if res.rows[i].Secret = secret; err != nil || secret == "" {
+					res.rows[i].NoSecret = "the tenant has no webhook secret to sign with; set " + SecretName
+				}
+			}
+		}
+		err := tx.QueryRow("SELECT MIN(d.next_at) FROM webhook_delivery d WHERE d.tenant_id=? AND d.endpoint=? AND d.state='pending' AND "+head, l.Name).Scan(store.Time(&res.next))
+		return res, err
+	})
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	work := make([]job.Work, len(out.rows))
+	for i, c := range out.rows {
+		work[i] = func(ctx context.Context) { s.attempt(ctx, c) }
+	}
+	if len(work) == 0 && !out.next.After(s.db.Clock().Now()) {
+		out.next = time.Time{} // the endpoint is full: the end of a call goes on
+	}
+	return work, out.next, nil
+}
+
+// longest is the longest timeout of any policy.
+func longest() time.Duration {
+	var d time.Duration
+	for _, p := range Policies {
+		d = max(d, p.Timeout)
+	}
+	return d
+}
+
+// Rescue settles deliveries whose lease ended: the node that made the call fell
+// silent, and whether the receiver heard is unknown. They go again, unless that
+// was their last attempt.
+func (s *Service) Rescue(ctx context.Context) (int, error) {
+	return store.Write(ctx, s.db, id.Zero, func(tx *store.Tx) (int, error) {
+		const lost = "the node that made this attempt fell silent; whether the receiver got it is unknown"
+		rows, err := tx.System().Query(`SELECT tenant_id, id, endpoint, policy, attempt, trigger_id FROM webhook_delivery
+			WHERE state='sending' AND lease_until<? ORDER BY lease_until LIMIT 200`+tx.Dialect().SkipLocked(), tx.Now())
+		list, err := store.Collect(rows, err, func(rows *sql.Rows) (c claimed, err error) {
+			return c, rows.Scan(&c.Tenant, &c.ID, &c.Endpoint, &c.Policy, &c.Attempt, &c.TriggerID)
+		})
+		if err != nil {
+			return 0, err
+		}
+		for _, c := range list {
+			o := outcome{state: Pending, next: tx.Now(), err: lost}
+			if c.Attempt >= Policies[c.Policy].Attempts {
+				o = outcome{state: Failed, err: lost}
+			}
+			if err := s.settle(tx.For(c.Tenant), c, o); err != nil {
+				return 0, err
+			}
+		}
+		return len(list), nil
+	})
+}
+
+// announce tells the feed how a delivery ended.
+func (s *Service) announce(tx *store.Tx, c claimed, state string) error {
+	var changed []string
+	if !c.TriggerID.IsZero() {
+		changed = []string{"trigger:" + c.TriggerID.String()}
+	}
+	_, err := s.log.Append(tx, event.New{Type: "webhook." + state, Subject: c.ID, Changed: changed, Actor: "system"})
+	return err
+}
