@@ -2,6 +2,10 @@ package verify_test
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 
 	"parley/internal/store"
@@ -18,4 +22,23 @@ func TestAnEmptyDatabaseHolds(t *testing.T) {
 			t.Fatalf("%+v %v", rep, err)
 		}
 	})
+}
+
+// The published list and the checked one are the same, in the same order.
+func TestTheGuaranteesAreTheInvariants(t *testing.T) {
+	b, err := os.ReadFile("../../docs/guarantees.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var published []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| (.+) \\|$").FindAllStringSubmatch(string(b), -1) {
+		published = append(published, m[1]+": "+m[2])
+	}
+	var checked []string
+	for _, inv := range verify.Invariants {
+		checked = append(checked, fmt.Sprintf("%s: %s", inv.Name, inv.Says))
+	}
+	if strings.Join(published, "\n") != strings.Join(checked, "\n") {
+		t.Fatalf("docs/guarantees.md lists\n%s\n\nbut verify checks\n%s", strings.Join(published, "\n"), strings.Join(checked, "\n"))
+	}
 }
