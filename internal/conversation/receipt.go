@@ -8,12 +8,9 @@ import (
 	"parley/internal/outbox/ledger"
 )
 
-// updates takes receipts and reactions to the messages they are about. What is
-// about no message of ours is ignored.
-func (in *intake) updates(receipts []channel.Receipt, reactions []channel.Incoming) error {
-	if len(receipts)+len(reactions) == 0 {
-		return nil
-	}
+// concerned returns the ids of the messages that receipts and reactions are
+// about, and those found by provider id.
+func (in *intake) concerned(receipts []channel.Receipt, reactions []channel.Incoming) (ids []id.ID, byProvider map[string]id.ID, err error) {
 	var texts []string
 	for _, r := range receipts {
 		texts = append(texts, r.ProviderID)
@@ -22,35 +19,43 @@ func (in *intake) updates(receipts []channel.Receipt, reactions []channel.Incomi
 		texts = append(texts, r.ReplyTo)
 	}
 	texts = slices.DeleteFunc(texts, func(s string) bool { return s == "" })
-	byProvider, err := messageIDs(in.tx, "provider_id", texts)
-	if err != nil {
-		return err
+	if byProvider, err = messageIDs(in.tx, "provider_id", texts); err != nil {
+		return nil, nil, err
 	}
-	// A receipt names our own id where the provider returns it: that finds the
-	// message even before Send has returned its provider id.
-	about := func(r channel.Receipt) id.ID {
-		if own, err := id.Parse(r.Echo); err == nil {
-			return own
-		}
-		return byProvider[r.ProviderID]
-	}
-	var ids []id.ID
 	for _, r := range receipts {
-		ids = append(ids, about(r))
+		ids = append(ids, about(r, byProvider))
 	}
 	for _, r := range reactions {
 		ids = append(ids, byProvider[r.ReplyTo])
 	}
-	ids = slices.DeleteFunc(ids, id.ID.IsZero)
-	if len(ids) == 0 {
+	return slices.DeleteFunc(ids, id.ID.IsZero), byProvider, nil
+}
+
+// about finds a receipt's message by our own id, where the provider returned
+// it: that works even before Send has returned the provider's id.
+func about(r channel.Receipt, byProvider map[string]id.ID) id.ID {
+	if own, err := id.Parse(r.Echo); err == nil {
+		return own
+	}
+	return byProvider[r.ProviderID]
+}
+
+// updates takes receipts and reactions to the messages they are about. What is
+// about no message of ours is ignored.
+func (in *intake) updates(receipts []channel.Receipt, reactions []channel.Incoming) error {
+	if len(receipts)+len(reactions) == 0 {
 		return nil
+	}
+	ids, byProvider, err := in.concerned(receipts, reactions)
+	if err != nil || len(ids) == 0 {
+		return err
 	}
 	known, err := in.s.lockMessagesIn(in.tx, ids)
 	if err != nil {
 		return err
 	}
 	for _, r := range receipts {
-		m, ok := known[about(r)]
+		m, ok := known[about(r, byProvider)]
 		if !ok {
 			continue
 		}

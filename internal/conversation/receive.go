@@ -69,6 +69,9 @@ func (s *Service) receiveIn(tx *store.Tx, a channel.Account, b channel.Batch) er
 	if err := in.check(b); err != nil {
 		return err
 	}
+	if err := in.lockAhead(b); err != nil {
+		return err
+	}
 	if err := in.preferences(b.Preferences); err != nil {
 		return err
 	}
@@ -112,6 +115,67 @@ func (in *intake) address(from string) (address string, phone bool, err error) {
 		return from, false, nil
 	}
 	return key, true, err
+}
+
+// lockAhead takes the locks of everybody a larger batch is about in one go:
+// messages and receipts would else take them in two, and two batches could wait
+// for each other. What is locked here may be locked again below.
+func (in *intake) lockAhead(b channel.Batch) error {
+	if in.tx.Dialect() != store.Postgres || len(b.Messages)+len(b.Receipts)+len(b.Preferences) < 2 {
+		return nil // SQLite has one writer; one item takes its locks in one go
+	}
+	var phones, people []string
+	for _, m := range b.Messages {
+		address, phone, err := in.address(m.From)
+		if err != nil {
+			return err
+		}
+		if phone {
+			phones = append(phones, address)
+		}
+		c, found, err := conversationByAddress(in.tx, in.account.Kind, address)
+		if err != nil {
+			return err
+		}
+		if found && !c.Contact.IsZero() {
+			people = append(people, c.Contact.String())
+		}
+	}
+	for _, p := range b.Preferences {
+		address, phone, err := in.address(p.From)
+		if err != nil {
+			return err
+		}
+		if phone {
+			phones = append(phones, address)
+		}
+	}
+	if err := in.s.contacts.LockIn(in.tx, phones, nil); err != nil {
+		return err
+	}
+	for _, p := range phones {
+		c, found, err := in.s.contacts.Find(in.tx, contact.Phone, p)
+		if err != nil {
+			return err
+		}
+		if found {
+			people = append(people, c.ID.String())
+		}
+	}
+	ids, _, err := in.concerned(b.Receipts, nil)
+	if err != nil {
+		return err
+	}
+	about, err := messagesByID(in.tx, ids)
+	if err != nil {
+		return err
+	}
+	for _, m := range about {
+		if !m.Contact.IsZero() {
+			people = append(people, m.Contact.String())
+		}
+	}
+	return in.tx.Lock("contact", people...)
 }
 
 // messages stores the messages that are news: everything but reactions.
@@ -240,8 +304,8 @@ func (in *intake) lock(addresses []string) error {
 func (in *intake) message(address string, m channel.Incoming) error {
 	now := in.tx.Now()
 	at := m.At
-	if at.IsZero() || at.After(now) {
-		at = now // a provider's clock does not reach into our future
+	if at.Equal(at.Truncate(time.Second)) && now.Sub(at) < time.Second {
+		at = now // providers tell whole seconds: an answer must not seem older than what it answers
 	}
 	known, err := messageIDs(in.tx, "provider_id", []string{m.ProviderID})
 	if err != nil || len(known) > 0 {

@@ -67,6 +67,7 @@ func (s *Service) applyIn(tx *store.Tx, actor, channelKind string, m *Message, n
 	if n.providerID != "" && (m.ProviderID == "" || n.status == Sent && !accepted) {
 		m.ProviderID = n.providerID
 	}
+	n.at = m.plausible(n.status, n.at) // the timeline tells the same times as the message
 	added := m.record(n.status, n.at)
 	forward := rank[n.status] > rank[m.Status]
 	if forward {

@@ -32,7 +32,7 @@ func (s *Service) Board(ctx context.Context, tenant, pipeline id.ID, limitPerSta
 	if err != nil {
 		return Board{}, err
 	}
-	rows, err := r.Query("SELECT stage_id, COUNT(*), SUM(value) FROM deal WHERE tenant_id=? AND pipeline_id=? AND is_primary AND status <> 'archived' GROUP BY stage_id", pipeline)
+	rows, err := r.Query("SELECT stage_id, COUNT(*), SUM(value) FROM deal WHERE tenant_id=? AND pipeline_id=? AND is_primary AND status IN "+listed+" GROUP BY stage_id", pipeline)
 	sums := map[id.ID]Column{}
 	if _, err = store.Collect(rows, err, func(rows *sql.Rows) (x struct{}, err error) {
 		var c Column
@@ -47,6 +47,7 @@ func (s *Service) Board(ctx context.Context, tenant, pipeline id.ID, limitPerSta
 	ends := make([]int, len(p.Stages)) // where each column's cards end in all
 	for i, st := range p.Stages {
 		if sums[st.ID].Count > 0 {
+			// Unlike listed, this condition leads SQLite to deal_board and its order.
 			rows, err := r.Query("SELECT contact_id FROM deal WHERE tenant_id=? AND pipeline_id=? AND stage_id=? AND is_primary AND status <> 'archived' ORDER BY updated_at DESC, id DESC LIMIT ?",
 				pipeline, st.ID, limitPerStage)
 			ids, err := store.Collect(rows, err, func(rows *sql.Rows) (v id.ID, err error) { return v, rows.Scan(&v) })

@@ -3,5 +3,5 @@ package deal
 // Statement is the query that a list of a filter runs, for looking at its plan.
 func Statement(f CardFilter, dir string) (string, []any, error) {
 	q, err := f.query()
-	return q.page(orders[f.SortBy], dir), append(q.args, f.Limit, 0), err
+	return q.page(orders[f.SortBy], dir, false), append(q.args, f.Limit, 0), err
 }

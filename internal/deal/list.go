@@ -25,8 +25,14 @@ type order struct {
 const (
 	fromContact = "contact c CROSS JOIN deal d"
 	fromDeal    = "deal d CROSS JOIN contact c"
-	fromAny     = "contact c JOIN deal d ON d.tenant_id=c.tenant_id AND d.contact_id=c.id"
 )
+
+// join binds a contact and its primary deal together.
+const join = "c.tenant_id=? AND d.tenant_id=c.tenant_id AND d.contact_id=c.id AND d.is_primary"
+
+// listed are the statuses of cards that are not archived; named one by one, an
+// index can find them.
+const listed = "('open','won','lost')"
 
 var orders = map[string]order{
 	"":              {"c.score", "c.id", fromContact},
@@ -70,7 +76,11 @@ func (s *Service) List(ctx context.Context, tenant id.ID, f CardFilter) ([]Card,
 	r := s.db.Read(ctx, tenant)
 	var ids []id.ID
 	if offset < contact.CountLimit {
-		rows, err := r.Query(q.page(by, dir), append(slices.Clip(q.args), f.Limit, offset)...)
+		few, err := q.few(r)
+		if err != nil {
+			return nil, 0, err
+		}
+		rows, err := r.Query(q.page(by, dir, few), append(slices.Clip(q.args), f.Limit, offset)...)
 		ids, err = store.Collect(rows, err, func(rows *sql.Rows) (v id.ID, err error) { return v, rows.Scan(&v) })
 		if err != nil {
 			return nil, 0, err
@@ -93,8 +103,9 @@ func (s *Service) List(ctx context.Context, tenant id.ID, f CardFilter) ([]Card,
 type query struct {
 	where  string
 	args   []any
-	placed bool // bound to a stage or a pipeline
-	person bool // looks at the contact
+	deals  int  // how much of where, behind the join, looks at the deal alone
+	given  int  // and how many args that takes
+	narrow bool // may select few of the tenant's deals
 }
 
 func (q *query) and(cond string, args ...any) {
@@ -102,11 +113,23 @@ func (q *query) and(cond string, args ...any) {
 	q.args = append(q.args, args...)
 }
 
+// fewDeals is how many deals are sooner sorted than found by walking contacts.
+const fewDeals = 2000
+
+// few reports whether so few deals qualify that the list begins with them.
+func (q *query) few(r store.Reader) (bool, error) {
+	if !q.narrow {
+		return false, nil
+	}
+	n, err := q.countDeals(r, fewDeals+1)
+	return n <= fewDeals, err
+}
+
 // page is the statement of one page of ids.
-func (q *query) page(by order, dir string) string {
+func (q *query) page(by order, dir string, few bool) string {
 	from := by.from
-	if q.placed && from == fromContact {
-		from = fromAny // few cards may stand in one stage: let the database choose
+	if few {
+		from = fromDeal
 	}
 	return "SELECT c.id FROM " + from + " WHERE " + q.where + " ORDER BY " + by.column + " " + dir + ", " + by.tie + " " + dir + " LIMIT ? OFFSET ?"
 }
@@ -114,24 +137,25 @@ func (q *query) page(by order, dir string) string {
 // query compiles the filter. Whether a card is archived is the deal's status
 // alone, so that lists, boards and totals agree.
 func (f *CardFilter) query() (q query, err error) {
-	q.where = "c.tenant_id=? AND d.tenant_id=c.tenant_id AND d.contact_id=c.id AND d.is_primary"
+	q.where = join
 	switch f.Status {
 	case "":
-		q.and("d.status <> 'archived'")
+		q.and("d.status IN " + listed)
 	case Open, Won, Lost, Archived:
 		q.and("d.status = ?", f.Status)
+		q.narrow = f.Status != Open // most are open
 	default:
 		return q, fault.Field("status", "the status of a lead is open, won, lost or archived")
 	}
 	if !f.Pipeline.IsZero() {
 		q.and("d.pipeline_id = ?", f.Pipeline)
-		q.placed = true
+		q.narrow = true
 	}
 	if !f.Stage.IsZero() {
 		q.and("d.stage_id = ?", f.Stage)
-		q.placed = true
+		q.narrow = true
 	}
-	plain := len(q.where)
+	q.deals, q.given = len(q.where), len(q.args)
 	if f.Source != "" {
 		q.and("c.source = ?", f.Source)
 	}
@@ -166,7 +190,6 @@ func (f *CardFilter) query() (q query, err error) {
 			return q, err
 		}
 	}
-	q.person = len(q.where) > plain
 	return q, nil
 }
 
@@ -213,10 +236,17 @@ func phoneDigits(s string) string {
 
 // count counts what the filter selects, one beyond the limit at most.
 func (q *query) count(r store.Reader) (n int, err error) {
-	from, where := fromContact, q.where
-	if !q.person { // the deal alone decides
-		from, where = "deal d", strings.Replace(where, "c.tenant_id=? AND d.tenant_id=c.tenant_id AND d.contact_id=c.id", "d.tenant_id=?", 1)
+	if len(q.where) == q.deals { // no condition looks at the contact
+		return q.countDeals(r, contact.CountLimit+1)
 	}
-	err = r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM "+from+" WHERE "+where+" LIMIT ?) AS counted", append(slices.Clip(q.args), contact.CountLimit+1)...).Scan(&n)
+	err = r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM "+fromContact+" WHERE "+q.where+" LIMIT ?) AS counted", append(slices.Clip(q.args), contact.CountLimit+1)...).Scan(&n)
+	return n, err
+}
+
+// countDeals counts the deals that qualify by themselves, up to limit. The index
+// deal_totals answers it.
+func (q *query) countDeals(r store.Reader, limit int) (n int, err error) {
+	err = r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM deal d WHERE d.tenant_id=? AND d.is_primary"+q.where[len(join):q.deals]+" LIMIT ?) AS counted",
+		append(slices.Clip(q.args[:q.given]), limit)...).Scan(&n)
 	return n, err
 }

@@ -29,7 +29,7 @@ type Entry struct {
 // Unknown lists the messages whose outcome is unknown, the longest first, at
 // most 1000.
 func (o *Outbox) Unknown(ctx context.Context, tenant id.ID) ([]Entry, error) {
-	rows, err := ledger.InState(o.db.Read(ctx, tenant), ledger.Unknown, listLimit)
+	rows, err := ledger.Unknowns(o.db.Read(ctx, tenant), listLimit)
 	out := make([]Entry, 0, len(rows))
 	for _, r := range rows {
 		out = append(out, Entry{Message: r.ID, Account: r.Account, Conversation: r.Conversation, Contact: r.Contact, Attempt: r.Attempt,

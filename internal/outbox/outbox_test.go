@@ -2,11 +2,13 @@ package outbox_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"parley/internal/account"
 	"parley/internal/channel"
 	"parley/internal/clock"
 	"parley/internal/conversation"
@@ -442,6 +444,83 @@ func TestAccountPaceIsKeptInEverySecond(t *testing.T) {
 		}
 		if took := at[len(at)-1].Sub(at[0]); len(at) != n || took > 4*time.Second {
 			t.Fatalf("%d sends took %v", len(at), took)
+		}
+	})
+}
+
+func hello(w *convtest.World, from string) channel.Batch {
+	return channel.Batch{Messages: []channel.Incoming{{Account: w.Account.ExternalID, ProviderID: "in." + id.New().String(), From: from,
+		ProfileName: "Asha", At: w.DB.Clock().Now(), Kind: channel.Text, Text: "hello"}}}
+}
+
+func TestDueMixesTenants(t *testing.T) {
+	c := clock.NewFake(convtest.Start)
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		a, b := convtest.New(t, db, c, outbox.Options{}), convtest.New(t, db, c, outbox.Options{})
+		second, err := a.Accounts.Connect(bg, a.Tenant, account.NewAccount{Kind: "whatsapp", ExternalID: id.New().String()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Hello(t, convtest.Number)
+		a.Text(t, convtest.Number, "x")
+		if err := a.Conversations.Receive(bg, second, channel.Batch{Messages: []channel.Incoming{{Account: second.ExternalID, ProviderID: "z", From: "919000000001", At: c.Now(), Kind: channel.Text, Text: "x"}}}); err != nil {
+			t.Fatal(err)
+		}
+		a.Text(t, "919000000001", "y")
+		c.Advance(time.Second)
+		b.Hello(t, convtest.Number)
+		b.Text(t, convtest.Number, "x")
+		lanes, next, err := a.Outbox.Due(bg, c.Now(), 10)
+		if err != nil || len(lanes) != 3 || !next.IsZero() {
+			t.Fatalf("%v %v %v", lanes, next, err)
+		}
+		if lanes[0].Tenant != a.Tenant || lanes[1].Tenant != b.Tenant || lanes[2].Tenant != a.Tenant {
+			t.Fatalf("tenants in the order %v; want them in turn", lanes)
+		}
+		if lanes, _, err = a.Outbox.Due(bg, c.Now(), 2); err != nil || len(lanes) != 2 {
+			t.Fatalf("%d lanes, want 2: %v", len(lanes), err)
+		}
+	}, storetest.Clock(c))
+}
+
+func TestAPanickingChannelLeavesUnknown(t *testing.T) {
+	each(t, func(t *testing.T, w *convtest.World) {
+		w.Hello(t, convtest.Number)
+		m := w.Text(t, convtest.Number, "x")
+		w.Channel.Answer(func(channel.Outgoing) (channel.Result, error) { panic("boom") })
+		drain(t, w)
+		want(t, w, m.ID, ledger.Unknown, conversation.Queued)
+	})
+}
+
+// TestOptOutRacesTheClaim: whoever commits first wins, on both databases. After
+// an opt-out has returned nothing new is claimed.
+func TestOptOutRacesTheClaim(t *testing.T) {
+	each(t, func(t *testing.T, w *convtest.World) {
+		for i := range 20 {
+			to := fmt.Sprintf("91900000%04d", i)
+			c := w.Hello(t, to)
+			m := w.Text(t, to, "x")
+			claimed := make(chan int)
+			go func() {
+				work, _, err := w.Outbox.Claim(bg, lane(w), 1)
+				if err != nil {
+					t.Errorf("claim: %v", err)
+				}
+				claimed <- len(work)
+			}()
+			err := w.DB.Write(bg, w.Tenant, func(tx *store.Tx) error {
+				return w.Contacts.SetConsentIn(tx, c.Contact, "whatsapp", "out", "key:t")
+			})
+			n := <-claimed
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n == 0 { // the opt-out was first
+				want(t, w, m.ID, ledger.Cancelled, conversation.Failed)
+			} else {
+				want(t, w, m.ID, ledger.Sending, conversation.Queued)
+			}
 		}
 	})
 }

@@ -57,7 +57,7 @@ var Invariants = []Invariant{
 		`SELECT m.tenant_id, m.id, 'message ' || m.status || ', outbox ' || COALESCE(o.state, 'missing') FROM message m
 		LEFT JOIN outbox o ON o.tenant_id=m.tenant_id AND o.id=m.id WHERE m.direction='outbound' AND NOT COALESCE(
 		(o.state IN ('queued','sending','unknown') AND m.status='queued')
-		OR (o.state='sent' AND m.status IN ('sent','delivered','read','failed'))
+		OR (o.state='sent' AND m.status IN ('sent','delivered','read'))
 		OR (o.state IN ('failed','cancelled') AND m.status='failed'), FALSE)`},
 	{"outbox-message", "Every outbox row has its message.",
 		`SELECT o.tenant_id, o.id, 'no such message' FROM outbox o

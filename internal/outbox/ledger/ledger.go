@@ -97,9 +97,9 @@ func Get(r store.Reader, message id.ID) (row Row, found bool, err error) {
 	return row, found, err
 }
 
-// InState returns rows of a state, those that changed longest ago first.
-func InState(r store.Reader, state string, limit int) ([]Row, error) {
-	rows, err := r.Query("SELECT "+columns+" FROM outbox WHERE tenant_id=? AND state=? ORDER BY updated_at, id LIMIT ?", state, limit)
+// Unknowns returns the rows whose outcome is unknown, the longest first.
+func Unknowns(r store.Reader, limit int) ([]Row, error) {
+	rows, err := r.Query("SELECT "+columns+" FROM outbox WHERE tenant_id=? AND state='unknown' ORDER BY updated_at, id LIMIT ?", limit)
 	return store.Collect(rows, err, func(rows *sql.Rows) (Row, error) { return scan(rows) })
 }
 

@@ -182,8 +182,9 @@ CREATE TABLE deal (
 CREATE UNIQUE INDEX deal_primary ON deal (tenant_id, contact_id) WHERE is_primary;
 CREATE INDEX deal_board ON deal (tenant_id, pipeline_id, stage_id, updated_at, id);
 CREATE INDEX deal_value ON deal (tenant_id, value, contact_id);
--- Counts and sums of lists and boards come from this index alone.
-CREATE INDEX deal_totals ON deal (tenant_id, pipeline_id, stage_id, status, value) WHERE is_primary;
+-- Counts and sums of lists and boards come from this index alone (is_primary is
+-- in it because SQLite looks at the condition again).
+CREATE INDEX deal_totals ON deal (tenant_id, status, pipeline_id, stage_id, value, is_primary) WHERE is_primary;
 
 CREATE TABLE deal_stage (
   tenant_id TEXT NOT NULL,
