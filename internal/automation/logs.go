@@ -172,14 +172,21 @@ func (s *Service) handleCallback(ctx context.Context, j *job.Job) error {
 	log := changedID(e, "trigger:")
 	return s.db.Write(ctx, j.Tenant, func(tx *store.Tx) error {
 		// Two deliveries may end at once: whoever comes second sees both.
-		if err := tx.Lock("trigger_callback", log.String()); err != nil {
+		l, ok, err := lockLog(tx, log)
+		if err != nil {
 			return err
+		}
+		if !ok {
+			return j.Complete(tx)
 		}
 		list, err := s.hooks.OfTrigger(tx, log)
 		if err != nil {
 			return err
 		}
 		status := callbackSent
+		if l.processed.IsZero() {
+			status = callbackPending // the last callback is still to come
+		}
 		for _, d := range list {
 			switch d.State {
 			case webhook.Failed:

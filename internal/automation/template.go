@@ -51,27 +51,6 @@ func render(text string, sc *scope, st style) string {
 	return cut(b.String(), maxText)
 }
 
-// renderAny renders every string inside v, as deep as it goes.
-func renderAny(v any, sc *scope, st style) any {
-	switch t := v.(type) {
-	case string:
-		return render(t, sc, st)
-	case []any:
-		out := make([]any, len(t))
-		for i, x := range t {
-			out[i] = renderAny(x, sc, st)
-		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(t))
-		for k, x := range t {
-			out[k] = renderAny(x, sc, st)
-		}
-		return out
-	}
-	return v
-}
-
 // show writes one value.
 func show(path string, v any, st style) string {
 	if !st.plain {

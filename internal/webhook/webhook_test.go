@@ -251,7 +251,14 @@ func TestOrder(t *testing.T) {
 	each(t, true, func(w *world) {
 		var mu sync.Mutex
 		failed := map[string]bool{}
-		v := newReceiver(w, func(_ int, _ *http.Request, body string) int {
+		two := make(chan struct{})
+		v := newReceiver(w, func(n int, _ *http.Request, body string) int {
+			switch n {
+			case 1:
+				<-two // different subjects go beside each other
+			case 2:
+				close(two)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if strings.HasSuffix(body, `/2"`) && !failed[body] {

@@ -40,6 +40,48 @@ func PostgresURL(t testing.TB) string {
 	return cluster.url(name)
 }
 
+// idle are databases that a finished test left empty and migrated: emptying one
+// is several times faster than making another.
+var idle struct {
+	sync.Mutex
+	urls []string
+}
+
+const empty = `DO $$ DECLARE t text; BEGIN
+	FOR t IN SELECT tablename FROM pg_tables WHERE schemaname='public' AND tablename<>'goose_db_version'
+	LOOP EXECUTE 'DELETE FROM ' || quote_ident(t); END LOOP; END $$`
+
+// pooled returns the URL of a database that is empty but for its schema. Its
+// clean-up runs after the caller has closed it.
+func pooled(t testing.TB) string {
+	t.Helper()
+	idle.Lock()
+	var url string
+	if n := len(idle.urls); n > 0 {
+		url, idle.urls = idle.urls[n-1], idle.urls[:n-1]
+	}
+	idle.Unlock()
+	if url == "" {
+		cluster.Do(func() { cluster.url, cluster.err = start() })
+		if cluster.err != nil {
+			t.Fatalf("PostgreSQL for tests: %v", cluster.err)
+		}
+		name := "t" + id.New().String()
+		admin(t, "CREATE DATABASE "+name)
+		url = cluster.url(name)
+	}
+	t.Cleanup(func() {
+		if err := store.Admin(context.Background(), url, empty); err != nil {
+			t.Logf("the test database is not used again: %v", err)
+			return
+		}
+		idle.Lock()
+		idle.urls = append(idle.urls, url)
+		idle.Unlock()
+	})
+	return url
+}
+
 func admin(t testing.TB, q string) {
 	t.Helper()
 	if err := store.Admin(context.Background(), cluster.url("postgres"), q); err != nil {

@@ -40,10 +40,11 @@ func SQLite(t testing.TB, opts ...Option) *store.DB {
 	return open(t, store.Options{Path: filepath.Join(t.TempDir(), "parley.db")}, opts)
 }
 
-// Postgres returns a migrated PostgreSQL database that ends with the test.
+// Postgres returns a migrated, empty PostgreSQL database that is the test's own
+// until it ends.
 func Postgres(t testing.TB, opts ...Option) *store.DB {
 	t.Helper()
-	return open(t, store.Options{URL: PostgresURL(t)}, opts)
+	return open(t, store.Options{URL: pooled(t)}, opts)
 }
 
 func open(t testing.TB, o store.Options, opts []Option) *store.DB {
