@@ -14,6 +14,11 @@ type channelCmd struct {
 	Connect channelConnectCmd `cmd:"" help:"Connect an account, or renew its settings."`
 }
 
+// Help stands below the flags.
+func (channelCmd) Help() string {
+	return "Example:\n  parley channel connect --tenant ERIX_CLNT_7KQ2ZD --phone-number-id 1055 --waba-id 2077"
+}
+
 type channelConnectCmd struct {
 	config.Database `embed:""`
 	Tenant          string `help:"Client code of the tenant." required:"" placeholder:"CODE"`
@@ -74,10 +79,20 @@ type outboxCmd struct {
 	Cancel  outboxCancelCmd  `cmd:"" help:"Give one of them up."`
 }
 
+// Help stands below the flags.
+func (outboxCmd) Help() string {
+	return "Example:\n  parley outbox unknown --tenant ERIX_CLNT_7KQ2ZD\n\nA message is unknown when the server ended between sending it and hearing the provider's answer.\nIt is never sent again by itself, lest the person get it twice."
+}
+
 type outboxUnknownCmd struct {
 	config.Database `embed:""`
 	Tenant          string `help:"Client code of the tenant." required:"" placeholder:"CODE"`
 	JSON            bool   `help:"Print a JSON array." name:"json"`
+}
+
+// Help stands below the flags.
+func (outboxUnknownCmd) Help() string {
+	return "Example:\n  parley outbox unknown --tenant ERIX_CLNT_7KQ2ZD --json"
 }
 
 // Run lists.
@@ -106,6 +121,11 @@ type outboxRetryCmd struct {
 	ID              string `arg:"" help:"Id of the message."`
 }
 
+// Help stands below the flags.
+func (outboxRetryCmd) Help() string {
+	return "Example:\n  parley outbox retry --tenant ERIX_CLNT_7KQ2ZD 65f1c0ffee65f1c0ffee65f1"
+}
+
 // Run retries.
 func (c *outboxRetryCmd) Run() error { return settleOutbox(c.Database, c.Tenant, c.ID, "retry") }
 
@@ -115,11 +135,20 @@ type outboxCancelCmd struct {
 	ID              string `arg:"" help:"Id of the message."`
 }
 
+// Help stands below the flags.
+func (outboxCancelCmd) Help() string {
+	return "Example:\n  parley outbox cancel --tenant ERIX_CLNT_7KQ2ZD 65f1c0ffee65f1c0ffee65f1"
+}
+
 // Run cancels.
 func (c *outboxCancelCmd) Run() error { return settleOutbox(c.Database, c.Tenant, c.ID, "cancel") }
 
 func settleOutbox(d config.Database, tenant, message, verb string) error {
 	return with(d, func(ctx context.Context, cl *client) error {
-		return cl.call(ctx, "POST", "/parley/v1/tenants/"+url.PathEscape(tenant)+"/outbox/"+url.PathEscape(message)+"/"+verb, nil, nil)
+		if err := cl.call(ctx, "POST", "/parley/v1/tenants/"+url.PathEscape(tenant)+"/outbox/"+url.PathEscape(message)+"/"+verb, nil, nil); err != nil {
+			return err
+		}
+		fmt.Println(map[string]string{"retry": "will be sent again: ", "cancel": "given up: "}[verb] + message)
+		return nil
 	})
 }

@@ -25,15 +25,18 @@ type client struct {
 
 // connect finds the running server or opens the database.
 func connect(ctx context.Context, d config.Database) (*client, error) {
-	if c := dial(d.Data); c != nil {
-		return c, nil
-	}
-	lock, err := server.TakeLock(d.Data)
-	if errors.Is(err, server.ErrLocked) {
-		return nil, fmt.Errorf("a server holds the data folder %s but does not answer on its command socket; is it still starting?", d.Data)
-	} else if err != nil {
-		return nil, err
-	}
+	var lock *server.Lock
+	if d.Database == "" {
+		if c := dial(d.Data); c != nil {
+			return c, nil
+		}
+		var err error
+		if lock, err = server.TakeLock(d.Data); errors.Is(err, server.ErrLocked) {
+			return nil, fmt.Errorf("a server holds the data folder %s but does not answer on its command socket; is it still starting?", d.Data)
+		} else if err != nil {
+			return nil, err
+		}
+	} // PostgreSQL is shared: a command opens the database it was told, whatever server runs on the data folder
 	app, err := server.OpenForCommand(ctx, d)
 	if err != nil {
 		lock.Release()
@@ -105,10 +108,7 @@ func refusal(status int, body []byte) error {
 	if json.Unmarshal(body, &e) != nil || e.Error.Message == "" {
 		return fmt.Errorf("the server answered with status %d", status)
 	}
-	if e.Error.Field != "" {
-		return fmt.Errorf("%s: %s", e.Error.Field, e.Error.Message)
-	}
-	return errors.New(e.Error.Message)
+	return errors.New(sentence(e.Error.Field, e.Error.Message))
 }
 
 // local calls a handler in this process.

@@ -6,13 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"parley/internal/fault"
 )
 
 type commands struct {
-	Config kong.ConfigFlag `help:"JSON file with settings, by the names of the flags." placeholder:"FILE" env:"PARLEY_CONFIG"`
+	Config settingsFile `help:"JSON file with settings, by the names of the flags, such as {\"listen\": \"127.0.0.1:9000\"}." placeholder:"FILE" env:"PARLEY_CONFIG"`
 
 	Serve    serveCmd    `cmd:"" help:"Run the server."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the database to this version's schema."`
@@ -34,7 +37,9 @@ const about = `Parley is a self-hosted conversational CRM.
   parley serve --listen 0.0.0.0:8080              serve with the embedded database in ./data
   parley tenant create --name "Acme"              make a tenant and its first API key
 
-Every flag can also be set as an environment variable PARLEY_*, or in a JSON file named with --config.
+Every flag can also be set in a JSON file named with --config, and those that show one in their help
+as an environment variable PARLEY_*. The command line wins over the environment, that over the file.
+
 Commands work beside a running server through the socket in its data folder, and open the database
 themselves when none runs.`
 
@@ -48,18 +53,21 @@ func main() {
 func run(args []string) error {
 	var c commands
 	parser, err := kong.New(&c, kong.Name("parley"), kong.Description(about), kong.UsageOnError(),
-		kong.Configuration(kong.JSON), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
+		kong.ValueFormatter(describe), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
 	if err != nil {
 		return err
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
+	if err := loadSettings(parser, args); err != nil {
+		return err
+	}
 	k, err := parser.Parse(args)
 	if err != nil {
 		var pe *kong.ParseError
 		if errors.As(err, &pe) {
-			return fmt.Errorf("%w; try `parley %s--help`", err, path(pe))
+			return fmt.Errorf("%s; try `parley %s--help`", plain(err), path(pe))
 		}
 		return err
 	}
@@ -81,8 +89,50 @@ func path(pe *kong.ParseError) string {
 	return strings.Join(keep, " ") + " "
 }
 
+// plain takes the parser's own words out of a message: the command in front of
+// what a setting's check says, and the type of a value in place of its name.
+func plain(err error) string {
+	s := err.Error()
+	if i := strings.Index(s, ": --"); i > 0 && !strings.ContainsAny(s[:i], "-<\"") && !strings.HasPrefix(s, "missing") {
+		s = s[i+2:]
+	}
+	s = strings.ReplaceAll(s, "=STRING", "=TEXT")
+	s = strings.TrimPrefix(s, "<file>: stat ")
+	return s
+}
+
+// oneSentence puts an error on one line. A driver that tried several addresses
+// in vain says the same of each; it is said once.
 func oneSentence(err error) string {
-	return strings.TrimSpace(strings.ReplaceAll(err.Error(), "\n", "; "))
+	text := err.Error()
+	if f := fault.As(err); f != nil {
+		text = sentence(f.Field, f.Message)
+	}
+	var parts []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(parts, line) {
+			parts = append(parts, line)
+		}
+	}
+	return strings.ReplaceAll(strings.Join(parts, "; "), ":; ", ": ")
+}
+
+// sentence is what a fault says. The field stands in front only where the
+// message does not name it; the file was named on the command line.
+func sentence(field, message string) string {
+	if field == "" || field == "file" || strings.Contains(message, field) {
+		return message
+	}
+	return field + ": " + message
+}
+
+// describe adds to a flag's help its default, where a placeholder hides it.
+func describe(v *kong.Value) string {
+	help := kong.DefaultHelpValueFormatter(v)
+	if v.Flag != nil && v.HasDefault && v.Default != "" && v.Flag.PlaceHolder != "" && !strings.Contains(help, v.Default) {
+		help = strings.TrimSpace(help) + " Default: " + v.Default + "."
+	}
+	return help
 }
 
 // printJSON writes one JSON value to stdout.

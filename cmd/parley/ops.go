@@ -92,7 +92,7 @@ func (c *restoreCmd) Run() error {
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	if cl := dial(c.Data); cl != nil {
+	if cl := dial(c.Data); cl != nil && c.Database.Database == "" {
 		defer cl.close()
 		err = cl.call(ctx, "POST", "/parley/v1/restore", map[string]string{"file": file}, nil)
 	} else {
@@ -145,6 +145,9 @@ func (c *doctorCmd) Run() error {
 			}
 		} else {
 			running := "no server runs on this data folder"
+			if c.Database.Database != "" {
+				running = "not asked: --database was looked at directly"
+			}
 			if cl.live {
 				running = fmt.Sprintf("running at %s since %d s, roles %s", s.URL, s.UptimeSeconds, strings.Join(s.Roles, ", "))
 			}

@@ -88,6 +88,9 @@ func (c *migrateCmd) Run() error {
 
 type versionCmd struct{}
 
+// Help stands below the flags.
+func (versionCmd) Help() string { return "Example:\n  parley version" }
+
 // Run prints the version.
 func (versionCmd) Run() error {
 	fmt.Println("parley " + telemetry.Version())

@@ -15,6 +15,11 @@ type simulateCmd struct {
 	Reply simulateReplyCmd `cmd:"" help:"Write from a simulated phone."`
 }
 
+// Help stands below the flags.
+func (simulateCmd) Help() string {
+	return "Examples:\n  parley simulate inbox --to +919876543210\n  parley simulate reply --from +919876543210 --text \"Yes please\"\n\nThe server offers the same over HTTP: GET /_sim/inbox?to=PHONE and POST /_sim/reply {from, text}."
+}
+
 // world calls the simulator of the running server.
 func world(d config.Database, f func(ctx context.Context, c *client) error) error {
 	ctx, stop := interruptible()
@@ -75,7 +80,7 @@ func messagesOf(raw json.RawMessage) json.RawMessage {
 type simulateReplyCmd struct {
 	config.Database `embed:""`
 	From            string `help:"The phone that writes." required:"" placeholder:"PHONE"`
-	Text            string `help:"What it writes." required:""`
+	Text            string `help:"What it writes." required:"" placeholder:"TEXT"`
 	To              string `help:"Meta's id of the number it writes to; the one that wrote to it last when left out." placeholder:"ID"`
 	JSON            bool   `help:"Print the simulator's answer." name:"json"`
 }

@@ -14,9 +14,14 @@ type tenantCmd struct {
 	List   tenantListCmd   `cmd:"" help:"List the tenants."`
 }
 
+// Help stands below the flags.
+func (tenantCmd) Help() string {
+	return "Examples:\n  parley tenant create --name \"Acme\"\n  parley tenant list"
+}
+
 type tenantCreateCmd struct {
 	config.Database `embed:""`
-	Name            string `help:"Name of the tenant." required:""`
+	Name            string `help:"Name of the tenant." required:"" placeholder:"NAME"`
 	Code            string `help:"Client code; made up when left out." placeholder:"CODE"`
 	JSON            bool   `help:"Print one JSON object." name:"json"`
 }
@@ -54,6 +59,11 @@ type tenantListCmd struct {
 	JSON            bool `help:"Print a JSON array." name:"json"`
 }
 
+// Help stands below the flags.
+func (tenantListCmd) Help() string {
+	return "Examples:\n  parley tenant list\n  parley tenant list --json --database postgres://parley@db/parley"
+}
+
 // Run lists the tenants.
 func (c *tenantListCmd) Run() error {
 	return with(c.Database, func(ctx context.Context, cl *client) error {
@@ -77,14 +87,19 @@ type keyCmd struct {
 	Revoke keyRevokeCmd `cmd:"" help:"Revoke a key at once."`
 }
 
+// Help stands below the flags.
+func (keyCmd) Help() string {
+	return "Examples:\n  parley key create --tenant ERIX_CLNT_7KQ2ZD --face platform\n  parley key list --tenant ERIX_CLNT_7KQ2ZD"
+}
+
 type keyCreateCmd struct {
 	config.Database `embed:""`
 	Tenant          string   `help:"Client code of the tenant." required:"" placeholder:"CODE"`
-	Face            string   `help:"API that the key opens: platform, sales, targeting or bot." required:"" enum:"platform,sales,targeting,bot"`
+	Face            string   `help:"API that the key opens: platform, sales, targeting or bot." required:"" enum:"platform,sales,targeting,bot" placeholder:"API"`
 	Scopes          []string `help:"What the key may do, such as platform:crm:read; everything of its API when left out." placeholder:"SCOPE"`
 	Group           string   `help:"Group whose contacts the key sees." placeholder:"ID"`
 	User            string   `help:"Agent the key speaks for." placeholder:"ID"`
-	Name            string   `help:"A name to recognise the key by."`
+	Name            string   `help:"A name to recognise the key by." placeholder:"NAME"`
 	JSON            bool     `help:"Print one JSON object." name:"json"`
 }
 
@@ -132,6 +147,11 @@ type keyListCmd struct {
 	JSON            bool   `help:"Print a JSON array." name:"json"`
 }
 
+// Help stands below the flags.
+func (keyListCmd) Help() string {
+	return "Example:\n  parley key list --tenant ERIX_CLNT_7KQ2ZD\n\nKeys themselves are not stored and cannot be shown again."
+}
+
 // Run lists keys.
 func (c *keyListCmd) Run() error {
 	return with(c.Database, func(ctx context.Context, cl *client) error {
@@ -159,9 +179,18 @@ type keyRevokeCmd struct {
 	ID              string `arg:"" help:"Id of the key, from parley key list."`
 }
 
+// Help stands below the flags.
+func (keyRevokeCmd) Help() string {
+	return "Example:\n  parley key revoke --tenant ERIX_CLNT_7KQ2ZD 65f1c0ffee65f1c0ffee65f1"
+}
+
 // Run revokes a key.
 func (c *keyRevokeCmd) Run() error {
 	return with(c.Database, func(ctx context.Context, cl *client) error {
-		return cl.call(ctx, "DELETE", "/parley/v1/tenants/"+url.PathEscape(c.Tenant)+"/keys/"+url.PathEscape(c.ID), nil, nil)
+		if err := cl.call(ctx, "DELETE", "/parley/v1/tenants/"+url.PathEscape(c.Tenant)+"/keys/"+url.PathEscape(c.ID), nil, nil); err != nil {
+			return err
+		}
+		fmt.Println("revoked " + c.ID)
+		return nil
 	})
 }

@@ -5,6 +5,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -186,10 +187,14 @@ func (a *App) serveable(o Options, idem httpx.Idempotency) error {
 
 // Close ends what Open began.
 func (a *App) Close() error {
+	// Its heartbeat runs from the beginning, whether sockets were served or not.
+	grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := a.sockets.Close(grace)
 	for _, c := range a.outside {
 		c.Close()
 	}
-	return a.DB.Close()
+	return errors.Join(err, a.DB.Close())
 }
 
 // Command answers the routes of the command socket.

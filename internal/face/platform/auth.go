@@ -7,6 +7,7 @@ import (
 
 	"parley/internal/fault"
 	"parley/internal/httpx"
+	"parley/internal/tenant"
 )
 
 // refused is the one answer to every credential problem, so that nothing tells
@@ -32,8 +33,7 @@ func (f *Face) authenticate(ctx context.Context, r *httpx.Request) (httpx.Princi
 			return httpx.Principal{}, refused
 		}
 	}
-	switch key.TenantStatus {
-	case "suspended", "terminated":
+	if key.TenantStatus != tenant.Active && key.TenantStatus != tenant.Pending {
 		return httpx.Principal{}, fault.New(fault.Forbidden, "this client account is %s; ask the operator of the server", key.TenantStatus).
 			Because("tenant")
 	}

@@ -12,8 +12,8 @@ import (
 
 // createRule makes an automation of the author's whole form (§2.8, §3.3).
 func (f *Face) createRule(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	form := map[string]any{}
-	if err := r.Decode(&form); err != nil {
+	form, err := readForm(r)
+	if err != nil {
 		return nil, err
 	}
 	rule, err := f.s.Automations.Create(ctx, r.Principal.Tenant, actor(r), form)
@@ -21,6 +21,16 @@ func (f *Face) createRule(ctx context.Context, r *httpx.Request) (*httpx.Respons
 		return nil, err
 	}
 	return created(ruleOf(r.Principal.TenantCode, rule))
+}
+
+// readForm reads the author's form: types are checked here, meaning below.
+func readForm(r *httpx.Request) (map[string]any, error) {
+	var typed ruleInput
+	if err := r.Decode(&typed); err != nil {
+		return nil, err
+	}
+	form := map[string]any{}
+	return form, r.Decode(&form)
 }
 
 // listRules answers every automation, narrowed by trigger and isActive.
@@ -63,8 +73,8 @@ func (f *Face) updateRule(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err != nil {
 		return nil, err
 	}
-	patch := map[string]any{}
-	if err := r.Decode(&patch); err != nil {
+	patch, err := readForm(r)
+	if err != nil {
 		return nil, err
 	}
 	rule, err := f.s.Automations.Update(ctx, r.Principal.Tenant, actor(r), rid, patch)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"parley/internal/automation"
 	"parley/internal/fault"
@@ -52,6 +55,12 @@ func (f *Face) call(ctx context.Context, r *httpx.Request, in triggerInput) (aut
 		CallbackURL: value(in.CallbackURL), CallbackMethod: value(in.CallbackMethod), CallbackMetadata: in.CallbackMetadata,
 		DelayMinutes: in.DelayMinutes, DelaySeconds: in.DelaySeconds, RunAt: value(in.RunAt), IdempotencyKey: value(in.IdempotencyKey),
 	}
+	if c.Trigger == "" {
+		return c, fault.Missing("trigger")
+	}
+	if err := checkTrigger(c.Trigger); err != nil {
+		return c, err
+	}
 	if c.Phone != "" {
 		if err := f.checkPhone(ctx, r, "phone", c.Phone); err != nil {
 			return c, err
@@ -73,6 +82,16 @@ func (f *Face) call(ctx context.Context, r *httpx.Request, in triggerInput) (aut
 		}
 	}
 	return c, nil
+}
+
+// maxTrigger is how many characters a trigger's name may have (reference §1.5).
+const maxTrigger = 100
+
+func checkTrigger(name string) error {
+	if utf8.RuneCountInString(name) > maxTrigger || strings.ContainsFunc(name, unicode.IsSpace) {
+		return fault.Field("trigger", "trigger must have no white space and at most %d characters", maxTrigger).Because("trigger")
+	}
+	return nil
 }
 
 // leadMissing is the answer to a trigger for somebody unknown.

@@ -135,35 +135,6 @@ func commaList(values []string) []string {
 	return out
 }
 
-// updateLead changes the given fields; a stageId moves the lead (§4.2).
-func (f *Face) updateLead(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	contact, err := pathID("lead", r.Param("id"))
-	if err != nil {
-		return nil, err
-	}
-	var in leadInput
-	if err := r.Decode(&in); err != nil {
-		return nil, err
-	}
-	patch, err := cardPatch(in, explicitNulls(r.Body))
-	if err != nil {
-		return nil, err
-	}
-	if in.Phone != nil {
-		if err := f.checkPhone(ctx, r, "phone", *in.Phone); err != nil {
-			return nil, err
-		}
-	}
-	if err := f.resolveStage(ctx, r, contact, in, &patch); err != nil {
-		return nil, err
-	}
-	card, err := f.s.Deals.Update(ctx, r.Principal.Tenant, actor(r), contact, patch)
-	if err != nil {
-		return nil, leadFault(err)
-	}
-	return ok(leadOf(r.Principal.TenantCode, card))
-}
-
 // archiveLead puts a lead away (§2.6 delete).
 func (f *Face) archiveLead(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	contact, err := pathID("lead", r.Param("id"))

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"parley/internal/face/platform/platformtest"
+	"parley/test/platformtest"
 )
 
 func TestLeads(t *testing.T) {
@@ -160,5 +160,37 @@ func TestUpsert(t *testing.T) {
 			{name: "a bad trigger", method: "POST", path: "/api/crm/leads/upsert", status: 400, body: `{"leadData":{"phone":"9876543299"},"trigger":"a b"}`, want: []string{`"INVALID_TRIGGER"`, `"trigger":[`}},
 			{name: "which stored nothing", method: "GET", path: "/api/crm/leads/phone/9876543299", status: 404},
 		})
+	})
+}
+
+// Whoever walks the pages meets every lead once, and learns where they end.
+func TestAutoPaging(t *testing.T) {
+	each(t, func(t *testing.T, r *platformtest.Rig) {
+		c := r.NewTenant("Acme")
+		const n = 53
+		var leads []map[string]any
+		for i := range n {
+			leads = append(leads, map[string]any{"firstName": "A", "phone": fmt.Sprintf("98765%05d", i)})
+		}
+		if a := c.Do("POST", "/api/saas/crm/leads/bulk", map[string]any{"leads": leads}); a.Status != 201 {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+		seen := map[string]int{}
+		for page := 1; ; page++ {
+			a := c.Do("GET", fmt.Sprintf("/api/saas/crm/leads?limit=10&page=%d", page), nil)
+			data, _ := a.Get(t, "data").([]any)
+			for _, l := range data {
+				seen[l.(map[string]any)["_id"].(string)]++
+			}
+			if more := a.Get(t, "hasMore") == true; more != (page < 6) || (len(data) == 0) != (page > 6) {
+				t.Errorf("page %d has %d leads, hasMore %v", page, len(data), more)
+			}
+			if len(data) == 0 {
+				break
+			}
+		}
+		if len(seen) != n {
+			t.Errorf("%d leads were seen, not %d", len(seen), n)
+		}
 	})
 }

@@ -7,10 +7,10 @@ import (
 
 	"go.uber.org/goleak"
 
-	"parley/internal/face/platform/platformtest"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
 	"parley/test/contract"
+	"parley/test/platformtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -74,11 +74,13 @@ func readSend(in sendInput) (conversation.Send, error) {
 			return s, fault.Field("mediaType", "mediaType must be one of %s", strings.Join(mediaTypes, ", "))
 		}
 	}
+	values, named, err := readVariables(in.Variables)
+	if err != nil {
+		return s, err
+	}
 	if name := value(in.TemplateName); name != "" {
-		s.Template = &conversation.TemplateUse{Name: name, Language: value(first(in.TemplateLanguage, in.Language, in.LanguageCode))}
-		if s.Template.Values, s.Template.Named, err = readVariables(in.Variables); err != nil {
-			return s, err
-		}
+		language := value(first(in.TemplateLanguage, in.Language, in.LanguageCode))
+		s.Template = &conversation.TemplateUse{Name: name, Language: language, Values: values, Named: named}
 	}
 	if s.Text == "" && s.Media == nil && s.Template == nil {
 		return s, &fault.Error{Code: fault.Invalid, Field: "text", Reason: "missing", Message: "text, mediaUrl or templateName is required"}

@@ -2,28 +2,37 @@ package platform
 
 import (
 	"context"
+	"strings"
+	"sync"
 
 	"parley/internal/fault"
 	"parley/internal/httpx"
 	"parley/internal/phone"
 )
 
+// regionOf tells the tenant's region when somebody asks.
+type regionOf func() (string, error)
+
+// region asks at most once per request.
+func (f *Face) region(ctx context.Context, r *httpx.Request) regionOf {
+	return sync.OnceValues(func() (string, error) {
+		t, err := f.s.Tenants.ByCode(ctx, r.Principal.TenantCode)
+		return t.Settings.Region, err
+	})
+}
+
 // checkPhone applies this API's own rule, 10 to 15 digits once normalised
 // (reference §4.1), which the rooms below do not know: other faces are laxer.
 func (f *Face) checkPhone(ctx context.Context, r *httpx.Request, field, raw string) error {
-	t, err := f.s.Tenants.ByCode(ctx, r.Principal.TenantCode)
-	if err != nil {
-		return err
-	}
-	return phoneRule(t.Settings.Region, field, raw)
+	return phoneRule(f.region(ctx, r), field, raw)
 }
 
-func phoneRule(region, field, raw string) error {
-	key, err := phone.Key(raw, region)
+func phoneRule(region regionOf, field, raw string) error {
+	key, err := phoneKey(region, raw)
 	if err == nil {
 		err = phone.CheckPlatform(key)
 	}
-	if e := fault.As(err); e != nil {
+	if e := fault.As(err); e != nil && e.Reason == "phone" {
 		c := *e
 		c.Field = field
 		return &c
@@ -31,11 +40,15 @@ func phoneRule(region, field, raw string) error {
 	return err
 }
 
-// phoneKey is what two spellings of one number share.
-func phoneKey(region, raw string) string {
-	key, err := phone.Key(raw, region)
-	if err != nil {
-		return raw
+// phoneKey is what the spellings of one number share. An international form
+// means the same in every region, so the usual call asks for none.
+func phoneKey(region regionOf, raw string) (string, error) {
+	where := ""
+	if !strings.HasPrefix(raw, "+") && !strings.HasPrefix(raw, "00") {
+		var err error
+		if where, err = region(); err != nil {
+			return "", err
+		}
 	}
-	return key
+	return phone.Key(raw, where)
 }

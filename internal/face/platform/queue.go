@@ -3,7 +3,6 @@ package platform
 import (
 	"context"
 	"encoding/json"
-	"strings"
 	"time"
 
 	"parley/internal/httpx"
@@ -137,10 +136,12 @@ func lastMoment(j job.Job) time.Time {
 	return newest
 }
 
+// onlyQueue is the queue of every job: the snapshot had several, we have one.
+const onlyQueue = "default"
+
 func jobOf(code string, j job.Job) jobView {
-	queue, _, _ := strings.Cut(j.Kind, ".")
 	out := jobView{
-		record: recordOf(code, j.ID, j.CreatedAt, lastMoment(j)), Queue: queue, Status: jobStates[j.State],
+		record: recordOf(code, j.ID, j.CreatedAt, lastMoment(j)), Queue: onlyQueue, Status: jobStates[j.State],
 		Data: jobData{j.Kind, j.Args}, Priority: j.Priority, RunAt: stamp(j.RunAt), Attempts: j.Attempt, MaxAttempts: j.MaxAttempts,
 		LastError: orNull(j.LastError),
 	}

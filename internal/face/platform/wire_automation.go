@@ -7,6 +7,23 @@ import (
 	"parley/internal/id"
 )
 
+// ruleInput are the types of an automation's form (reference §3.3). The form
+// itself is kept whole, with every key that its author sent.
+type ruleInput struct {
+	Name           *string                    `json:"name"`
+	Description    *string                    `json:"description"`
+	Trigger        *string                    `json:"trigger"`
+	TriggerConfig  map[string]json.RawMessage `json:"triggerConfig"`
+	Conditions     []json.RawMessage          `json:"conditions"`
+	ConditionLogic *string                    `json:"conditionLogic"`
+	Actions        []json.RawMessage          `json:"actions"`
+	IsSequence     *bool                      `json:"isSequence"`
+	Steps          []json.RawMessage          `json:"steps"`
+	Nodes          []json.RawMessage          `json:"nodes"`
+	Edges          []json.RawMessage          `json:"edges"`
+	IsActive       *bool                      `json:"isActive"`
+}
+
 // run is one walk of a lead through an automation (reference §3.9).
 type run struct {
 	record

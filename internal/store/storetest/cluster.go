@@ -21,8 +21,9 @@ import (
 // cluster is this process's PostgreSQL, started at the first need.
 var cluster struct {
 	sync.Once
-	url func(db string) string
-	err error
+	url  func(db string) string
+	err  error
+	pipe *os.File // its end ends the cluster; it closes with the process
 }
 
 // PostgresURL returns the URL of a fresh, empty database. PARLEY_TEST_POSTGRES
@@ -127,7 +128,7 @@ cat >/dev/null; kill -INT $pid; wait $pid; rm -rf "$3/data" "$3"`
 		return nil, err
 	}
 	_ = r.Close()
-	keepAlive = w
+	cluster.pipe = w
 	url := socketURL(dir)
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		err := store.Admin(context.Background(), url("postgres"), "SELECT 1")
@@ -140,9 +141,6 @@ cat >/dev/null; kill -INT $pid; wait $pid; rm -rf "$3/data" "$3"`
 		}
 	}
 }
-
-// keepAlive is the write end of the cluster's pipe; it closes with the process.
-var keepAlive *os.File
 
 func fsync() string {
 	if os.Getenv("PARLEY_TEST_FSYNC") == "on" {
