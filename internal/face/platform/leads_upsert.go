@@ -1,0 +1,130 @@
+package platform
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+
+	"parley/internal/automation"
+	"parley/internal/deal"
+	"parley/internal/fault"
+	"parley/internal/httpx"
+)
+
+// upsertLead creates a lead or changes the one with the phone, then fires the
+// trigger if one is named (§4.2).
+func (f *Face) upsertLead(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	var in upsertInput
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	if len(in.LeadData) == 0 || string(in.LeadData) == "null" {
+		return nil, fault.Missing("leadData")
+	}
+	n, err := f.readUpsert(ctx, r, in)
+	if err != nil {
+		return nil, err
+	}
+	call, err := upsertCall(in)
+	if err != nil {
+		return nil, err
+	}
+	card, isNew, err := f.s.Deals.Upsert(ctx, r.Principal.Tenant, actor(r), n)
+	if err != nil {
+		return nil, leadFault(err)
+	}
+	if call != nil {
+		call.Lead = card.Contact.ID
+		if _, err := f.s.Automations.Fire(ctx, r.Principal.Tenant, actor(r), *call); err != nil {
+			return nil, orDefect(err, "TRIGGER_FAILED")
+		}
+	}
+	if isNew {
+		return created(leadOf(r.Principal.TenantCode, card))
+	}
+	return ok(leadOf(r.Principal.TenantCode, card))
+}
+
+// readUpsert reads the person of an upsert: only the phone is required, because
+// a known person's name stays.
+func (f *Face) readUpsert(ctx context.Context, r *httpx.Request, in upsertInput) (deal.NewCard, error) {
+	var data leadInput
+	if err := httpx.DecodeJSON(in.LeadData, &data); err != nil {
+		return deal.NewCard{}, under(err, "leadData")
+	}
+	if value(data.Phone) == "" {
+		return deal.NewCard{}, fault.Missing("leadData.phone")
+	}
+	if err := f.checkPhone(ctx, r, "leadData.phone", *data.Phone); err != nil {
+		return deal.NewCard{}, err
+	}
+	n, err := newCard(data)
+	if err != nil {
+		return n, under(err, "leadData")
+	}
+	if in.PipelineID != nil {
+		if n.Pipeline, err = bodyID("pipeline", "pipelineId", *in.PipelineID); err != nil {
+			return n, err
+		}
+	}
+	if in.StageID != nil {
+		if n.Stage, err = bodyID("stage", "stageId", *in.StageID); err != nil {
+			return n, err
+		}
+	}
+	for key, ref := range moduleRefs(in.ModuleInfo) {
+		if n.Refs == nil {
+			n.Refs = map[string]string{}
+		}
+		n.Refs[key] = ref
+	}
+	return n, nil
+}
+
+// upsertCall is the trigger that an upsert fires: its variables are the lead's
+// data with the module's.
+func upsertCall(in upsertInput) (*automation.Call, error) {
+	if value(in.Trigger) == "" {
+		return nil, nil
+	}
+	if err := checkTrigger(*in.Trigger); err != nil {
+		return nil, err // before the lead is stored
+	}
+	variables := map[string]any{}
+	if err := json.Unmarshal(in.LeadData, &variables); err != nil {
+		return nil, fault.Field("leadData", "leadData must be an object")
+	}
+	maps.Copy(variables, in.ModuleInfo)
+	return &automation.Call{Trigger: *in.Trigger, Variables: variables}, nil
+}
+
+// moduleKeys says into which reference the id of a module goes (§4.2).
+var moduleKeys = map[string]string{
+	"service_enrollment":    "orderId",
+	"product_purchase":      "orderId",
+	"doctor_consultation":   "appointmentId",
+	"volunteer_application": "volunteerId",
+	"user_registration":     "userId",
+}
+
+// moduleRefs reads the reference out of a moduleInfo. No source names its
+// fields, so the module may stand in module, type or name, and the id under the
+// reference's own name, id or moduleId.
+func moduleRefs(info map[string]any) map[string]string {
+	var key string
+	for _, field := range []string{"module", "type", "name"} {
+		if k, known := moduleKeys[text(info[field])]; known {
+			key = k
+			break
+		}
+	}
+	if key == "" {
+		return nil
+	}
+	for _, field := range []string{key, "id", "moduleId"} {
+		if v := text(info[field]); v != "" {
+			return map[string]string{key: v}
+		}
+	}
+	return nil
+}
