@@ -134,13 +134,18 @@ type CardFilter struct {
 	Source, AssignedTo string
 	Tags               []string // cards with any of them
 	MinScore           *int
-	Search             string    // part of the name, a phone or an e-mail address
-	From, To           time.Time // of the contact's creation, both inclusive
-	SortBy             string    // see ByScore
-	SortDir            string    // "asc" or "desc", the default
-	Page               int       // from 1, the default
-	Limit              int       // 1 to 1000, default 25
+	Refs               map[string]string // each of RefFilters only
+	Search             string            // part of the name, a phone or an e-mail address
+	From, To           time.Time         // of the contact's creation, both inclusive
+	SortBy             string            // see ByScore
+	SortDir            string            // "asc" or "desc", the default
+	Page               int               // from 1, the default
+	Limit              int               // 1 to 1000, default 25
 }
+
+// RefFilters are the references of a contact that a list can be narrowed by
+// (platform reference §2.6).
+var RefFilters = []string{"appointmentId", "bookingId", "orderId", "meetingId"}
 
 // Board is a pipeline with its cards.
 type Board struct {

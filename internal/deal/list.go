@@ -3,6 +3,7 @@ package deal
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"slices"
 	"strings"
 
@@ -69,11 +70,11 @@ func (s *Service) List(ctx context.Context, tenant id.ID, f CardFilter) ([]Card,
 	default:
 		return nil, 0, fault.Field("sortDir", "the direction is asc or desc")
 	}
-	q, err := f.query()
+	r := s.db.Read(ctx, tenant)
+	q, err := f.query(r.Dialect())
 	if err != nil {
 		return nil, 0, err
 	}
-	r := s.db.Read(ctx, tenant)
 	var ids []id.ID
 	if offset < contact.CountLimit {
 		few, err := q.few(r)
@@ -136,7 +137,7 @@ func (q *query) page(by order, dir string, few bool) string {
 
 // query compiles the filter. Whether a card is archived is the deal's status
 // alone, so that lists, boards and totals agree.
-func (f *CardFilter) query() (q query, err error) {
+func (f *CardFilter) query(d store.Dialect) (q query, err error) {
 	q.where = join
 	switch f.Status {
 	case "":
@@ -164,6 +165,12 @@ func (f *CardFilter) query() (q query, err error) {
 	}
 	if f.MinScore != nil {
 		q.and("c.score >= ?", *f.MinScore)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Refs)) {
+		if !slices.Contains(RefFilters, name) {
+			return q, fault.Field(name, "leads can be filtered by the references %s", strings.Join(RefFilters, ", "))
+		}
+		q.and(d.JSONText("c.refs", name)+" = ?", f.Refs[name])
 	}
 	if !f.From.IsZero() {
 		q.and("c.created_at >= ?", f.From)

@@ -106,6 +106,11 @@ func (s *Service) Configure(ctx context.Context, tenant id.ID, set Settings) (Te
 	})
 }
 
+// Settings is SettingsOf for callers without a handle on the database.
+func (s *Service) Settings(ctx context.Context, tenant id.ID) (Settings, error) {
+	return s.SettingsOf(s.db.Read(ctx, tenant))
+}
+
 // SettingsOf returns the settings of r's tenant with defaults applied, or
 // NotFound. They come from a cache that forgets a tenant when it changes, so a
 // transaction that changes settings sees them here only after its commit.

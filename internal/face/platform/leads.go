@@ -57,10 +57,6 @@ func (f *Face) listLeads(ctx context.Context, r *httpx.Request) (*httpx.Response
 	return httpx.JSON(0, list(leadsOf(r.Principal.TenantCode, cards), place{total: total, page: q.Page, limit: q.Limit})), nil
 }
 
-// refFilters are the references of reference §2.6 by which the list of the room
-// below cannot filter.
-var refFilters = []string{"appointmentId", "bookingId", "orderId", "meetingId"}
-
 // leadFilter reads the query of the lead list. nothing is true when a filter
 // names an id that cannot exist: such a filter matches no lead, like an id of
 // somebody else.
@@ -77,9 +73,12 @@ func leadFilter(r *httpx.Request) (q deal.CardFilter, nothing bool, err error) {
 		nothing = nothing || r.QueryString("stageId") != ""
 	}
 	q.Source, q.AssignedTo, q.Search = r.QueryString("source"), r.QueryString("assignedTo"), r.QueryString("search")
-	for _, name := range refFilters {
-		if r.QueryString(name) != "" { // ignoring it would show every lead
-			all.Add(fault.Field(name, "leads cannot be filtered by %s; leave it out", name))
+	for _, name := range deal.RefFilters {
+		if v := r.QueryString(name); v != "" {
+			if q.Refs == nil {
+				q.Refs = map[string]string{}
+			}
+			q.Refs[name] = v
 		}
 	}
 	q.Tags = commaList(r.QueryList("tags"))

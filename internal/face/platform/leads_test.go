@@ -109,7 +109,11 @@ func TestLeadList(t *testing.T) {
 			{name: "a malformed pipeline matches nothing", method: "GET", path: "/api/crm/leads?pipelineId=pipeline_id", status: 200, want: []string{`"data":[]`, `"total":0`}},
 			{name: "an unknown stage matches nothing", method: "GET", path: "/api/crm/leads?stageId=aaaaaaaaaaaaaaaaaaaaaaaa", status: 200, want: []string{`"data":[]`, `"total":0`}},
 			{name: "long ago", method: "GET", path: "/api/crm/leads?endDate=2020-01-01", status: 200, want: []string{`"total":0`}},
-			{name: "a filter that we lack is refused", method: "GET", path: "/api/crm/leads?orderId=1", status: 400, want: []string{`"orderId":[`}},
+			{name: "by a reference that nobody has", method: "GET", path: "/api/crm/leads?orderId=ORD'1", status: 200, want: []string{`"total":0`}},
+			{name: "a lead with a reference", method: "POST", path: "/api/crm/leads", status: 201,
+				body: `{"firstName":"Ref","phone":"9876511111","metadata":{"refs":{"orderId":"ORD-77","bookingId":"B"}}}`, want: []string{`"ORD-77"`}},
+			{name: "by its reference", method: "GET", path: "/api/crm/leads?orderId=ORD-77&bookingId=B", status: 200, want: []string{`"Ref"`, `"total":1`}},
+			{name: "both must agree", method: "GET", path: "/api/crm/leads?orderId=ORD-77&bookingId=C", status: 200, want: []string{`"total":0`}},
 		})
 	})
 }

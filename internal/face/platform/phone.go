@@ -16,8 +16,8 @@ type regionOf func() (string, error)
 // region asks at most once per request.
 func (f *Face) region(ctx context.Context, r *httpx.Request) regionOf {
 	return sync.OnceValues(func() (string, error) {
-		t, err := f.s.Tenants.ByCode(ctx, r.Principal.TenantCode)
-		return t.Settings.Region, err
+		set, err := f.s.Tenants.Settings(ctx, r.Principal.Tenant)
+		return set.Region, err
 	})
 }
 
