@@ -92,7 +92,10 @@ func (c *restoreCmd) Run() error {
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	if cl := dial(c.Data); cl != nil && c.Database.Database == "" {
+	if c.Database.Database != "" {
+		return server.Restore(ctx, c.Database, file) // refuses
+	}
+	if cl := dial(c.Data); cl != nil {
 		defer cl.close()
 		err = cl.call(ctx, "POST", "/parley/v1/restore", map[string]string{"file": file}, nil)
 	} else {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"parley/internal/config"
+	"parley/internal/face/admin"
 )
 
 type simulateCmd struct {
@@ -29,6 +30,13 @@ func world(d config.Database, f func(ctx context.Context, c *client) error) erro
 		return fmt.Errorf("no server runs on the data folder %s; start one with `parley serve --simulate`", d.Data)
 	}
 	defer c.close()
+	var s admin.Status
+	if err := c.call(ctx, "GET", "/parley/v1/status", nil, &s); err != nil {
+		return err
+	}
+	if !s.Simulated {
+		return fmt.Errorf("the server on the data folder %s runs without simulated phones; start it with --simulate", d.Data)
+	}
 	return f(ctx, c)
 }
 

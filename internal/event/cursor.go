@@ -66,7 +66,7 @@ func AfterAll(r store.Reader, c Cursor, limit int) ([]Event, error) {
 // every tenant; the zero cursor for an empty feed.
 func End(r store.Reader) (Cursor, error) {
 	var c Cursor
-	_, err := store.Found(r.All().QueryRow("SELECT xid, seq FROM event WHERE " + r.Dialect().Horizon("xid") +
+	_, err := store.Found(r.All().QueryRow("SELECT xid, seq FROM event WHERE "+r.Dialect().Horizon("xid")+
 		" ORDER BY xid DESC, seq DESC LIMIT 1").Scan(&c.XID, &c.Seq))
 	return c, err
 }

@@ -143,4 +143,3 @@ func shellWord(s string) string {
 	}
 	return s
 }
-

@@ -159,4 +159,3 @@ func (a *App) allowOrigin(origin string) bool {
 	}
 	return false
 }
-

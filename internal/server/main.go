@@ -297,4 +297,3 @@ func (m *Main) restore(ctx context.Context, file string) error {
 
 // graphPrefix is where the simulated Graph API answers on the public port.
 const graphPrefix = "/_sim/graph"
-
