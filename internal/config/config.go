@@ -28,7 +28,7 @@ type Server struct {
 	Database `embed:""`
 
 	Listen string   `help:"Address of the API." default:"127.0.0.1:8080" env:"PARLEY_LISTEN" placeholder:"HOST:PORT"`
-	Public string   `help:"URL under which clients and providers reach this server. Left out, it follows from the address." env:"PARLEY_PUBLIC_URL" placeholder:"URL"`
+	Public string   `name:"public-url" help:"URL under which clients and providers reach this server. Left out, it follows from the address." env:"PARLEY_PUBLIC_URL" placeholder:"URL"`
 	Roles  []string `help:"What this node does: api (answers requests), worker (runs jobs, sends messages), realtime (serves sockets)." default:"api,worker,realtime" enum:"api,worker,realtime" env:"PARLEY_ROLES"`
 
 	Simulate bool `help:"Run the simulated providers and connect to them instead of the real ones." env:"PARLEY_SIMULATE"`
@@ -37,17 +37,17 @@ type Server struct {
 	SecretKey   string   `help:"32 bytes as hex or base64 that seal the stored secrets. Left out, a key file is made in the data folder." env:"PARLEY_SECRET_KEY" placeholder:"KEY"`
 	EgressAllow []string `help:"Private address ranges that webhooks may reach, such as 10.1.0.0/16. Public addresses are always allowed." env:"PARLEY_EGRESS_ALLOW" placeholder:"CIDR"`
 	GraphURL    string   `help:"Base URL of Meta's Graph API." default:"https://graph.facebook.com" env:"PARLEY_GRAPH_URL" placeholder:"URL"`
-	GraphAPI    string   `help:"Version of Meta's Graph API." default:"v24.0" env:"PARLEY_GRAPH_VERSION" placeholder:"VERSION"`
+	GraphAPI    string   `name:"graph-version" help:"Version of Meta's Graph API." default:"v24.0" env:"PARLEY_GRAPH_VERSION" placeholder:"VERSION"`
 
 	Workers      int           `help:"Jobs run at once." default:"32" env:"PARLEY_WORKERS"`
 	Connections  int           `help:"PostgreSQL connections of this node." default:"16" env:"PARLEY_CONNECTIONS"`
-	RatePerMin   int           `help:"Requests a minute that one API key may make; 0 means no limit." default:"1200" env:"PARLEY_RATE"`
+	RatePerMin   int           `name:"rate" help:"Requests a minute that one API key may make; 0 means no limit." default:"1200" env:"PARLEY_RATE"`
 	TriggerRate  int           `help:"Trigger calls a minute that one API key may make; 0 means no limit." default:"600" env:"PARLEY_TRIGGER_RATE"`
 	MaxBody      int64         `help:"Largest request body in bytes." default:"10485760" env:"PARLEY_MAX_BODY"`
 	Sockets      int           `help:"Realtime connections this node accepts." default:"20000" env:"PARLEY_SOCKETS"`
 	Grace        time.Duration `help:"How long running requests may finish when the server stops." default:"20s" env:"PARLEY_GRACE"`
-	CORSOrigins  []string      `help:"Origins that browsers may call from, with credentials. Left out, every origin may, without." env:"PARLEY_CORS_ORIGINS" placeholder:"ORIGIN"`
-	TrustedProxy []string      `help:"Addresses of proxies whose X-Forwarded-For is believed." env:"PARLEY_TRUSTED_PROXIES" placeholder:"CIDR"`
+	CORSOrigins  []string      `name:"cors-origins" help:"Origins that browsers may call from, with credentials. Left out, every origin may, without." env:"PARLEY_CORS_ORIGINS" placeholder:"ORIGIN"`
+	TrustedProxy []string      `name:"trusted-proxies" help:"Addresses of proxies whose X-Forwarded-For is believed." env:"PARLEY_TRUSTED_PROXIES" placeholder:"CIDR"`
 
 	LogFormat string `help:"Format of the log on stderr." default:"text" enum:"text,json" env:"PARLEY_LOG_FORMAT"`
 	LogLevel  string `help:"Least level that is logged." default:"info" enum:"debug,info,warn,error" env:"PARLEY_LOG_LEVEL"`
