@@ -41,8 +41,8 @@ type Server struct {
 
 	Workers      int           `help:"Jobs run at once." default:"32" env:"PARLEY_WORKERS"`
 	Connections  int           `help:"PostgreSQL connections of this node." default:"16" env:"PARLEY_CONNECTIONS"`
-	RatePerMin   int           `name:"rate" help:"Requests a minute that one API key may make; 0 means no limit." default:"1200" env:"PARLEY_RATE"`
-	TriggerRate  int           `help:"Trigger calls a minute that one API key may make; 0 means no limit." default:"600" env:"PARLEY_TRIGGER_RATE"`
+	RatePerMin   int           `name:"rate" help:"Requests a minute that one API key may make; 0 means no limit." default:"60000" env:"PARLEY_RATE"`
+	TriggerRate  int           `help:"Trigger calls a minute that one API key may make; 0 means no limit." default:"30000" env:"PARLEY_TRIGGER_RATE"`
 	MaxBody      int64         `help:"Largest request body in bytes." default:"10485760" env:"PARLEY_MAX_BODY"`
 	Sockets      int           `help:"Realtime connections this node accepts." default:"20000" env:"PARLEY_SOCKETS"`
 	Grace        time.Duration `help:"How long running requests may finish when the server stops." default:"20s" env:"PARLEY_GRACE"`

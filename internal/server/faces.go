@@ -43,19 +43,13 @@ func (a *App) faces(o Options) []httpx.Face {
 }
 
 // plainError is the envelope of paths that belong to no face.
-func plainError(w http.ResponseWriter, r *httpx.Request, err error) {
+func plainError(w http.ResponseWriter, _ *httpx.Request, err error) {
 	f := fault.As(err)
-	if f == nil {
-		f = fault.New(fault.Unavailable, "something went wrong on the server; the log tells more")
+	code, message := "INTERNAL_ERROR", "something went wrong on the server; its log tells more"
+	if f != nil {
+		code, message = strings.ToUpper(string(f.Code)), f.Message
 	}
-	code := map[fault.Code]int{fault.Invalid: 400, fault.Unauthorized: 401, fault.Forbidden: 403, fault.NotFound: 404, fault.TooLarge: 413, fault.RateLimited: 429}[f.Code]
-	if code == 0 {
-		code = http.StatusServiceUnavailable
-	}
-	if f.Reason == "method" {
-		code = http.StatusMethodNotAllowed
-	}
-	httpx.WriteJSON(w, code, map[string]any{"success": false, "code": strings.ToUpper(string(f.Code)), "message": f.Message})
+	httpx.WriteJSON(w, httpx.Status(f), map[string]any{"success": false, "code": code, "message": message})
 }
 
 // checks are what /readyz asks.

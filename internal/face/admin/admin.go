@@ -94,19 +94,15 @@ func (f *Face) HTTP() httpx.Face {
 	return httpx.Face{Name: "admin", Prefixes: []string{"/"}, Routes: r, WriteError: writeError}
 }
 
-// writeError answers {"error":{code, field, message}}.
+// writeError answers {"error":{code, field, message}}. The caller is the
+// operator: he sees the cause of an error of ours too.
 func writeError(w http.ResponseWriter, _ *httpx.Request, err error) {
-	fe := fault.As(err)
-	if fe == nil {
-		// The caller is the operator: he may see the cause.
-		fe = fault.New("internal", "%s", err.Error())
+	f := fault.As(err)
+	e := map[string]any{"code": "internal", "message": err.Error()}
+	if f != nil {
+		e = map[string]any{"code": f.Code, "field": f.Field, "message": f.Message}
 	}
-	status := map[fault.Code]int{fault.Invalid: 400, fault.Unauthorized: 401, fault.Forbidden: 403, fault.NotFound: 404, fault.Conflict: 409,
-		fault.TooLarge: 413, fault.WindowClosed: 422, fault.Unready: 422, fault.Quota: 402, fault.RateLimited: 429, fault.Unavailable: 503}[fe.Code]
-	if status == 0 {
-		status = 500
-	}
-	httpx.WriteJSON(w, status, map[string]any{"error": map[string]any{"code": fe.Code, "field": fe.Field, "message": fe.Message}})
+	httpx.WriteJSON(w, httpx.Status(f), map[string]any{"error": e})
 }
 
 func ok(v any) (*httpx.Response, error) { return httpx.JSON(http.StatusOK, v), nil }
