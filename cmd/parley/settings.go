@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -65,12 +66,10 @@ func loadSettings(parser *kong.Kong, args []string) error {
 // result is nil for null, which sets nothing.
 func settingText(v any) (any, error) {
 	switch v := v.(type) {
-	case nil, string:
-		return v, nil
-	case bool:
+	case nil, string, bool:
 		return v, nil
 	case float64:
-		return json.Number(strings.TrimSuffix(fmt.Sprintf("%f", v), ".000000")).String(), nil
+		return strconv.FormatFloat(v, 'f', -1, 64), nil
 	case []any:
 		words := make([]string, len(v))
 		for i, e := range v {

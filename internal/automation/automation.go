@@ -157,6 +157,7 @@ const (
 	maxTrigger   = 100       // characters of a trigger's name
 	maxVariables = 256 << 10 // bytes of a run's variables as JSON
 	maxForm      = 1 << 20   // bytes of a definition as JSON
+	maxRuns      = 1000      // runs of a page; a shorter cap would hide rows from whoever stops at a short page (reference 1.4)
 	stepsPerTx   = 20        // nodes passed in one transaction
 	maxDelay     = 366 * 24 * time.Hour
 )

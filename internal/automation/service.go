@@ -164,7 +164,7 @@ func (s *Service) Runs(ctx context.Context, tenant, rule id.ID, status string, p
 	default:
 		return nil, 0, fault.Field("status", "a run's status is running, waiting, paused, completed, failed or aborted")
 	}
-	page, limit = max(page, 1), min(max(limit, 1), 200)
+	page, limit = max(page, 1), min(max(limit, 1), maxRuns)
 	return listRuns(r, rule, status, page, limit)
 }
 

@@ -106,6 +106,13 @@ func (s *Service) MarkIn(tx *store.Tx, cid id.ID) error {
 // deals from now on stays true until the commit. NotFound.
 func (s *Service) LockedIn(tx *store.Tx, cid id.ID) (Contact, error) { return s.locked(tx, cid) }
 
+// Live reports whether a contact is there and neither archived nor erased: one
+// row, for whoever needs no more of it than that.
+func (s *Service) Live(r store.Reader, cid id.ID) (bool, error) {
+	var one int
+	return store.Found(r.QueryRow("SELECT 1 FROM contact WHERE tenant_id=? AND id=? AND archived_at IS NULL AND erased_at IS NULL", cid).Scan(&one))
+}
+
 func exists(r store.Reader, cid id.ID) error {
 	var one int
 	ok, err := store.Found(r.QueryRow("SELECT 1 FROM contact WHERE tenant_id=? AND id=? AND erased_at IS NULL", cid).Scan(&one))

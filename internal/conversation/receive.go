@@ -249,6 +249,9 @@ func (in *intake) person(address string, phone bool, ms []channel.Incoming) (id.
 		return id.Zero, err
 	}
 	if found && !c.Contact.IsZero() {
+		if live, err := in.s.contacts.Live(in.tx, c.Contact); err != nil || live {
+			return c.Contact, err
+		}
 		p, err := in.s.contacts.Get(in.tx, c.Contact)
 		switch {
 		case err == nil && p.ErasedAt.IsZero() && (p.ArchivedAt.IsZero() || p.Phone() != address):

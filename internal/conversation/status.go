@@ -40,15 +40,21 @@ func (m *Message) record(status string, at time.Time) (added bool) {
 	return true
 }
 
-// plausible mends the time of a receipt: providers tell whole seconds, so that
-// a message could seem sent before it was queued, or delivered before it was
-// sent.
+// plausible mends the time of a receipt: providers tell whole seconds by clocks
+// of their own and repeat themselves in any order, so that a message could seem
+// sent before it was queued, or read before it was delivered. The order of the
+// steps is certain, the times are not. A failure is no step of that order.
 func (m *Message) plausible(status string, at time.Time) time.Time {
 	if at.Before(m.CreatedAt) {
 		at = m.CreatedAt
 	}
+	if status == Failed {
+		return at
+	}
 	for _, h := range m.History {
-		if rank[h.Status] < rank[status] && h.At.After(at) && h.At.Truncate(time.Second).Equal(at.Truncate(time.Second)) {
+		switch {
+		case h.Status == Failed:
+		case rank[h.Status] < rank[status] && h.At.After(at), rank[h.Status] > rank[status] && h.At.Before(at):
 			at = h.At
 		}
 	}

@@ -108,8 +108,11 @@ func (s *Service) DefaultIn(tx *store.Tx) (Pipeline, Stage, error) {
 	return p, st, err
 }
 
+// defaultID is the pipeline where cards without one begin.
+const defaultID = "(SELECT id FROM pipeline WHERE tenant_id=?1 AND is_active ORDER BY is_default DESC, created_at, id LIMIT 1)"
+
 func defaultPipeline(r store.Reader) (Pipeline, error) {
-	list, err := pipelines(r, " AND p.id = (SELECT id FROM pipeline WHERE tenant_id=?1 AND is_active ORDER BY is_default DESC, created_at, id LIMIT 1)")
+	list, err := pipelines(r, " AND p.id = "+defaultID)
 	if err != nil || len(list) == 0 {
 		return Pipeline{}, err
 	}
@@ -297,7 +300,19 @@ func (s *Service) place(tx *store.Tx, pipeline, stage id.ID) (placement, error) 
 		p.Stages = nil
 		return placement{p, st}, err
 	}
+	if at, found, err := usual(tx); err != nil || found {
+		return at, err
+	}
 	p, st, err := s.DefaultIn(tx)
 	p.Stages = nil
 	return placement{p, st}, err
+}
+
+// usual is DefaultIn where there is nothing to make: one row instead of a
+// pipeline with all its stages, because every new card asks for it.
+func usual(r store.Reader) (at placement, found bool, err error) {
+	found, err = store.Found(r.QueryRow("SELECT " + pipelineColumns + ", " + stageColumns + " FROM pipeline p JOIN stage s ON s.tenant_id=p.tenant_id AND s.pipeline_id=p.id" +
+		" WHERE p.tenant_id=?1 AND p.id = " + defaultID + " ORDER BY s.is_default DESC, s.position, s.id LIMIT 1").
+		Scan(append(at.Pipeline.fields(), at.Stage.fields()...)...))
+	return at, found, err
 }

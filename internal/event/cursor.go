@@ -50,16 +50,24 @@ func scan(rows *sql.Rows) (Event, error) {
 // It stops below the oldest running transaction, so that an event which commits
 // late is never skipped: it follows in a later call.
 func After(r store.Reader, c Cursor, limit int) ([]Event, error) {
-	rows, err := r.Query("SELECT "+columns+" FROM event WHERE tenant_id=? AND (xid > ? OR (xid = ? AND seq > ?)) AND "+
-		r.Dialect().Horizon("xid")+" ORDER BY xid, seq LIMIT ?", c.XID, c.XID, c.Seq, limit)
+	rows, err := r.Query("SELECT "+columns+" FROM event WHERE tenant_id=? AND "+follows(r.Dialect())+" ORDER BY xid, seq LIMIT ?", c.XID, c.Seq, limit)
 	return store.Collect(rows, err, scan)
 }
 
 // AfterAll is After over every tenant.
 func AfterAll(r store.Reader, c Cursor, limit int) ([]Event, error) {
-	rows, err := r.All().Query("SELECT "+columns+" FROM event WHERE (xid > ? OR (xid = ? AND seq > ?)) AND "+
-		r.Dialect().Horizon("xid")+" ORDER BY xid, seq LIMIT ?", c.XID, c.XID, c.Seq, limit)
+	rows, err := r.All().Query("SELECT "+columns+" FROM event WHERE "+follows(r.Dialect())+" ORDER BY xid, seq LIMIT ?", c.XID, c.Seq, limit)
 	return store.Collect(rows, err, scan)
+}
+
+// follows is the condition for events after a cursor (its xid, its seq), in the
+// form by which each database goes straight to the place in its index: told
+// with OR, both read the feed from its beginning. SQLite has one xid only.
+func follows(d store.Dialect) string {
+	if d == store.Postgres {
+		return "(xid, seq) > (?, ?) AND " + d.Horizon("xid")
+	}
+	return "xid=? AND seq>?"
 }
 
 // End returns the cursor of the newest event that After would return now, over

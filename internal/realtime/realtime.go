@@ -42,10 +42,12 @@ type Dispatcher struct {
 }
 
 // batch bounds how many events are read at once; idle is how long the follower
-// waits for a wake before it looks by itself.
+// waits for a wake before it looks by itself; calm gathers the wakes of a busy
+// moment into one look.
 const (
 	batch = 500
 	idle  = time.Second
+	calm  = 10 * time.Millisecond
 )
 
 // New returns a dispatcher.
@@ -63,35 +65,64 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		}
 	})
 	defer stop()
-	cursor, err := event.End(d.db.Read(ctx, id.Zero))
+	cursor, err := d.end(ctx)
 	if err != nil {
 		return err
 	}
 	for ctx.Err() == nil {
-		events, err := event.AfterAll(d.db.Read(ctx, id.Zero), cursor, batch)
+		n, err := 0, error(nil)
+		// The end is taken before the look whether anybody listens, so that whoever
+		// connects in between misses nothing.
+		if end, eerr := d.end(ctx); !d.transport.Busy() {
+			if err = eerr; err == nil {
+				cursor = end
+			}
+		} else {
+			cursor, n, err = d.follow(ctx, cursor)
+		}
 		if err != nil && ctx.Err() == nil {
 			d.log.Error("could not read the feed for live clients", "error", err)
 		}
-		for _, e := range events {
-			cursor = e.Cursor
-			if d.transport.Busy() {
-				d.tell(ctx, e)
-			}
-		}
-		if len(events) == batch {
+		if n == batch {
 			continue
 		}
-		// On PostgreSQL the newest events may still lie beyond the horizon when
-		// the wake comes, so look again soon after one.
-		timer, cancel := d.db.Clock().After(idle)
-		select {
-		case <-kick:
-		case <-timer:
-		case <-ctx.Done():
-		}
-		cancel()
+		d.wait(ctx, kick)
 	}
 	return nil
+}
+
+func (d *Dispatcher) end(ctx context.Context) (event.Cursor, error) {
+	return event.End(d.db.Read(ctx, id.Zero))
+}
+
+// follow tells the events after a cursor, at most a batch of them.
+func (d *Dispatcher) follow(ctx context.Context, cursor event.Cursor) (event.Cursor, int, error) {
+	events, err := event.AfterAll(d.db.Read(ctx, id.Zero), cursor, batch)
+	for _, e := range events {
+		cursor = e.Cursor
+		d.tell(ctx, e)
+	}
+	return cursor, len(events), err
+}
+
+// wait returns calm after a wake, or when the follower has been idle for long:
+// on PostgreSQL the newest events may lie beyond the horizon when the wake comes.
+func (d *Dispatcher) wait(ctx context.Context, kick <-chan struct{}) {
+	timer, stop := d.db.Clock().After(idle)
+	defer stop()
+	select {
+	case <-timer:
+		return
+	case <-ctx.Done():
+		return
+	case <-kick:
+	}
+	soon, stopSoon := d.db.Clock().After(calm)
+	defer stopSoon()
+	select {
+	case <-soon:
+	case <-ctx.Done():
+	}
 }
 
 func (d *Dispatcher) tell(ctx context.Context, e event.Event) {

@@ -112,19 +112,19 @@ func (a *App) Backup(ctx context.Context, file string) error { return backup(ctx
 
 // watch publishes gauges that are read when somebody looks.
 func (a *App) watch() {
-	a.metrics.GaugeFunc("parley_writes_waiting", "Writes that wait for the database's writer.", func() float64 {
+	a.metrics.GaugeFunc("writes_waiting", "Writes that wait for the database's writer.", func() float64 {
 		n, _, _ := a.DB.Waiting()
 		return float64(n)
 	})
-	a.metrics.GaugeFunc("parley_write_groups_total", "Groups of writes committed together.", func() float64 {
+	a.metrics.GaugeFunc("write_groups_total", "Groups of writes committed together.", func() float64 {
 		_, groups, _ := a.DB.Waiting()
 		return float64(groups)
 	})
-	a.metrics.GaugeFunc("parley_writes_total", "Writes committed.", func() float64 {
+	a.metrics.GaugeFunc("writes_total", "Writes committed.", func() float64 {
 		_, _, calls := a.DB.Waiting()
 		return float64(calls)
 	})
-	a.metrics.GaugeFunc("parley_jobs_depth", "Jobs that wait or run.", func() float64 {
+	a.metrics.GaugeFunc("jobs_depth", "Jobs that wait or run.", func() float64 {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		n, err := a.Jobs.Depth(ctx)
@@ -133,7 +133,7 @@ func (a *App) watch() {
 		}
 		return float64(n)
 	})
-	a.metrics.GaugeFunc("parley_sockets", "Realtime connections.", func() float64 { return float64(a.sockets.Stats().Connections) })
+	a.metrics.GaugeFunc("sockets", "Realtime connections.", func() float64 { return float64(a.sockets.Stats().Connections) })
 }
 
 // socketOptions lets a client into its tenant's room by its platform key.

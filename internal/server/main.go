@@ -210,7 +210,9 @@ func (m *Main) once(ctx context.Context, again *swap) (next *swap, err error) {
 			next = &s
 			cancel()
 		case e := <-ended:
-			err = errors.Join(err, e)
+			if run.Err() == nil || !errors.Is(e, context.Canceled) { // told to stop while it began
+				err = errors.Join(err, e)
+			}
 			n--
 			cancel() // whatever ends ends the App
 		case <-ctx.Done():

@@ -123,6 +123,22 @@ func TestNestedWriteIsAnError(t *testing.T) {
 	})
 }
 
+// Outside tests the defect shows too, after a moment, instead of a server that hangs.
+func TestNestedWriteIsAnErrorInProduction(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		tenant := id.New()
+		err := db.Write(bg, tenant, func(tx *store.Tx) error {
+			return db.Write(bg, id.New(), func(*store.Tx) error { return nil })
+		})
+		if err == nil || !strings.Contains(err.Error(), "inside a Write") {
+			t.Fatalf("a nested write must be refused, got %v", err)
+		}
+		if err := db.Write(bg, tenant, func(tx *store.Tx) error { return putSecret(tx, "a", "1") }); err != nil {
+			t.Fatalf("the database must go on: %v", err)
+		}
+	}, storetest.Once())
+}
+
 func TestJoinedWritesAreOneTransaction(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		tenant := id.New()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // openSQLite opens one connection that writes and a pool that reads.
@@ -48,6 +49,13 @@ func (db *DB) openSQLite(ctx, run context.Context) error {
 type sqliteConn struct {
 	c     *sql.Conn
 	stmts map[string]*sql.Stmt
+	dirty bool // something was changed since it was last cleared
+}
+
+// reads reports whether a statement only reads.
+func reads(q string) bool {
+	q = strings.TrimLeft(q, " \t\n")
+	return len(q) > 6 && strings.EqualFold(q[:6], "SELECT") || len(q) > 14 && strings.EqualFold(q[:14], "WITH RECURSIVE")
 }
 
 func (s *sqliteConn) prepared(ctx context.Context, q string) *sql.Stmt {
@@ -63,6 +71,7 @@ func (s *sqliteConn) prepared(ctx context.Context, q string) *sql.Stmt {
 }
 
 func (s *sqliteConn) exec(ctx context.Context, q string, args []any) (sql.Result, error) {
+	s.dirty = true
 	if st := s.prepared(ctx, q); st != nil {
 		return st.ExecContext(ctx, args...)
 	}
@@ -70,6 +79,7 @@ func (s *sqliteConn) exec(ctx context.Context, q string, args []any) (sql.Result
 }
 
 func (s *sqliteConn) query(ctx context.Context, q string, args []any) (*sql.Rows, error) {
+	s.dirty = s.dirty || !reads(q)
 	if st := s.prepared(ctx, q); st != nil {
 		return st.QueryContext(ctx, args...)
 	}
@@ -77,6 +87,7 @@ func (s *sqliteConn) query(ctx context.Context, q string, args []any) (*sql.Rows
 }
 
 func (s *sqliteConn) queryRow(ctx context.Context, q string, args []any) *sql.Row {
+	s.dirty = s.dirty || !reads(q)
 	if st := s.prepared(ctx, q); st != nil {
 		return st.QueryRowContext(ctx, args...)
 	}

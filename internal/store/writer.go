@@ -17,8 +17,11 @@ import (
 // so that nobody waits long for his neighbours.
 const (
 	groupCalls = 256
-	groupTime  = 5 * time.Millisecond
+	groupTime  = 10 * time.Millisecond
 )
+
+// patience is how long a call waits before it asks whether it waits for itself.
+const patience = time.Second
 
 // errClosed is what Write answers once the database is closing.
 var errClosed = errors.New("store: the database is closed")
@@ -51,8 +54,10 @@ type writer struct {
 	turn  []id.ID // tenants with waiting calls, next first
 	n     int
 	shut  bool
-	ready chan struct{}
-	ended chan struct{}
+	// careful counts down the groups that still get savepoints; the loop's own.
+	careful int
+	ready   chan struct{}
+	ended   chan struct{}
 	// Groups and calls committed, for the metrics.
 	groups, calls atomic.Int64
 }
@@ -67,13 +72,23 @@ func (w *writer) write(ctx context.Context, tenant id.ID, fn func(tx *Tx) error)
 	if err := w.push(k); err != nil {
 		return err
 	}
-	select {
-	case <-k.done:
-	case <-ctx.Done():
-		if k.state.CompareAndSwap(0, 2) {
-			return ctx.Err() // it had not begun, so nothing happened
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	for waiting := true; waiting; {
+		select {
+		case <-k.done:
+			waiting = false
+		case <-late.C:
+			if w.db.nested() && k.state.CompareAndSwap(0, 2) {
+				return errNested
+			}
+		case <-ctx.Done():
+			if k.state.CompareAndSwap(0, 2) {
+				return ctx.Err() // it had not begun, so nothing happened
+			}
+			<-k.done // it has begun: only the commit can tell
+			waiting = false
 		}
-		<-k.done // it has begun: only the commit can tell
 	}
 	if k.crash != nil {
 		panic(fmt.Sprintf("%v\n\nin a store.Write:\n%s", k.crash.value, k.crash.stack))
@@ -155,25 +170,24 @@ func (w *writer) loop(ctx context.Context) {
 	}
 }
 
+// careful is for how many groups after a spoiled one every call gets a savepoint.
+const careful = 64
+
 // group runs k and whoever waits beside it, and commits them together. When
 // the commit itself fails, each is run again alone.
+//
+// A savepoint costs a copy of every page that the call touches, and is needed
+// only by a call that changes something and then fails. So a group runs without;
+// when such a call spoils it, it is undone and run again with savepoints, and so
+// are the next groups.
 func (w *writer) group(first *call) {
-	begun := time.Now()
-	done := make([]*call, 0, 16)
-	err := w.exec("BEGIN IMMEDIATE")
-	k := first
-	for err == nil {
-		err = w.one(k)
-		done = append(done, k)
-		if err != nil || len(done) >= groupCalls || time.Since(begun) > groupTime {
-			break
-		}
-		if k = w.pop(); k == nil {
-			break
-		}
-	}
-	if len(done) == 0 { // not even BEGIN worked
-		done = append(done, first)
+	save := w.db.opts.Twice || w.careful > 0
+	w.careful = max(0, w.careful-1)
+	done, spoiled, err := w.together([]*call{first}, save, true)
+	if spoiled {
+		w.rollback()
+		w.careful = careful
+		done, _, err = w.together(done, true, false)
 	}
 	if err == nil {
 		err = w.exec("COMMIT")
@@ -189,6 +203,41 @@ func (w *writer) group(first *call) {
 	w.calls.Add(int64(len(done)))
 	for _, k := range done {
 		close(k.done)
+	}
+}
+
+// together begins a transaction and runs the given calls in it, then, if more is
+// set, whoever waits. It returns the calls it took: all that were given, even
+// when it could not run them.
+func (w *writer) together(given []*call, save, more bool) (done []*call, spoiled bool, err error) {
+	begun := time.Now()
+	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
+		return given, false, err
+	}
+	for i := 0; ; i++ {
+		switch {
+		case i < len(given):
+			done = append(done, given[i])
+		case !more || len(done) >= groupCalls || time.Since(begun) > groupTime:
+			return done, false, nil
+		default:
+			k := w.pop()
+			if k == nil {
+				return done, false, nil
+			}
+			done = append(done, k)
+		}
+		k := done[i]
+		if save {
+			if err := w.one(k); err != nil {
+				return append(done, given[min(i+1, len(given)):]...), false, err
+			}
+			continue
+		}
+		w.c.dirty = false
+		if k.hooks, k.err = w.run(k); k.err != nil && w.c.dirty {
+			return done, true, nil
+		}
 	}
 }
 
