@@ -282,6 +282,11 @@ func (s *Service) resume(ctx context.Context, tx *store.Tx, t *tally, e event.Ev
 		if !ok {
 			continue // its timeout came first
 		}
+		if !b.resumeAt.IsZero() { // the timeout is off
+			if err := job.WithdrawIn(tx, kindStep, stepKey(v.run, v.turn)); err != nil {
+				return err
+			}
+		}
 		w, err := s.walk(ctx, tx, r)
 		if err != nil {
 			return err

@@ -135,6 +135,9 @@ func TestReply(t *testing.T) {
 			if run.Variables["reply"] != "yes" || run.Steps[0].Output["timedOut"] != false {
 				w.Errorf("%+v", run)
 			}
+			if n := w.Count(w, "job", "kind='automation.step' AND finished_at IS NULL"); n != 0 {
+				w.Errorf("%d timeouts are still due after the reply", n)
+			}
 			w.says("again")
 			w.later(time.Hour)
 			w.wantStory(r.ID, "completed w=completed y=completed")

@@ -118,6 +118,15 @@ func (s *Service) stop(tx *store.Tx, t *tally, runID id.ID, status, reason strin
 	if err != nil || !ok || !r.open() && r.status != Paused {
 		return err
 	}
+	branches, err := branchesOf(tx, runID)
+	if err != nil {
+		return err
+	}
+	for _, b := range branches {
+		if err := job.WithdrawIn(tx, kindStep, stepKey(runID, b.turn)); err != nil {
+			return err
+		}
+	}
 	if _, err := tx.Exec("DELETE FROM run_branch WHERE tenant_id=? AND run_id=?", runID); err != nil {
 		return err
 	}

@@ -145,9 +145,12 @@ func (w *walk) leave(b branch) error {
 		return nil // only a reply ends it
 	}
 	_, _, err := job.Enqueue(w.tx, job.New{Kind: kindStep, Args: stepArgs{w.r.id, b.turn}, RunAt: b.resumeAt,
-		UniqueKey: fmt.Sprintf("run:%s:%d", w.r.id, b.turn), MaxAttempts: attempts})
+		UniqueKey: stepKey(w.r.id, b.turn), MaxAttempts: attempts})
 	return err
 }
+
+// stepKey names the job that moves a branch on.
+func stepKey(runID id.ID, turn int) string { return fmt.Sprintf("run:%s:%d", runID, turn) }
 
 // wait writes a waiting step and parks the branch in it.
 func (w *walk) wait(node string, n *Node, b branch, output map[string]any) error {

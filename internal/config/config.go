@@ -85,6 +85,15 @@ func (s *Server) Validate() error {
 	if _, err := Prefixes(s.TrustedProxy); err != nil {
 		return fmt.Errorf("--trusted-proxies: %w", err)
 	}
+	for _, n := range []struct {
+		flag  string
+		value int
+		least int
+	}{{"workers", s.Workers, 1}, {"connections", s.Connections, 2}, {"sockets", s.Sockets, 0}, {"rate", s.RatePerMin, 0}, {"trigger-rate", s.TriggerRate, 0}} {
+		if n.value < n.least {
+			return fmt.Errorf("--%s must be at least %d, not %d", n.flag, n.least, n.value)
+		}
+	}
 	if s.MaxBody < 1024 {
 		return fmt.Errorf("--max-body must be at least 1024 bytes")
 	}

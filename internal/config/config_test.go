@@ -38,7 +38,7 @@ func TestEveryFlagHasItsVariable(t *testing.T) {
 }
 
 func TestValidateNamesTheFlag(t *testing.T) {
-	good := Server{Listen: "127.0.0.1:0", Roles: []string{"api"}, MaxBody: 1 << 20}
+	good := Server{Listen: "127.0.0.1:0", Roles: []string{"api"}, MaxBody: 1 << 20, Workers: 1, Connections: 2}
 	if err := good.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -49,6 +49,8 @@ func TestValidateNamesTheFlag(t *testing.T) {
 		"--database":        func(s *Server) { s.Database.Database = "mysql://x" },
 		"--egress-allow":    func(s *Server) { s.EgressAllow = []string{"10.0.0.0/99"} },
 		"--trusted-proxies": func(s *Server) { s.TrustedProxy = []string{"proxy"} },
+		"--workers":         func(s *Server) { s.Workers = -1 },
+		"--sockets":         func(s *Server) { s.Sockets = -1 },
 		"--max-body":        func(s *Server) { s.MaxBody = 1 },
 	} {
 		s := good

@@ -119,6 +119,13 @@ func Enqueue(tx *store.Tx, n New) (jobID id.ID, inserted bool, err error) {
 	return jobID, true, nil
 }
 
+// WithdrawIn removes the unfinished job of a kind and unique key, unless it is
+// running: whoever owed it owes it no longer.
+func WithdrawIn(tx *store.Tx, kind, uniqueKey string) error {
+	_, err := tx.Exec("DELETE FROM job WHERE tenant_id=? AND kind=? AND unique_key=? AND state IN ('available', 'scheduled', 'retryable')", kind, uniqueKey)
+	return err
+}
+
 // ErrLost is returned by Complete when the lease went to somebody else: the
 // transaction must be undone, because the work is or will be done there.
 var ErrLost = errors.New("job: the lease was lost")

@@ -178,6 +178,10 @@ func (m *Main) once(ctx context.Context, again *swap) (next *swap, err error) {
 	} else if n > 0 {
 		m.log.Info("migrated the database", "steps", n)
 	}
+	if err := app.Tenants.CheckSeal(ctx); err != nil {
+		_ = ln.Close()
+		return nil, err
+	}
 	if o.alone {
 		if err := app.inherit(ctx); err != nil {
 			_ = ln.Close()

@@ -84,7 +84,14 @@ CREATE TABLE idempotency (
 );
 CREATE INDEX idempotency_age ON idempotency (created_at);
 
+-- What the whole installation must agree on, such as the sealing key.
+CREATE TABLE installation (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+);
+
 -- +goose Down
+DROP TABLE installation;
 DROP TABLE idempotency;
 DROP TABLE lane;
 DROP TABLE job_cron;
