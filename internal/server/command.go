@@ -25,9 +25,6 @@ func OpenForCommand(ctx context.Context, d config.Database) (*App, error) {
 	case have > want:
 		err = fmt.Errorf("the database was made by a newer Parley (schema %d, this one knows %d); upgrade this program", have, want)
 	}
-	if err == nil {
-		err = a.Tenants.CheckSeal(ctx)
-	}
 	if err != nil {
 		_ = a.Close()
 		return nil, err

@@ -97,6 +97,9 @@ func (a *App) status(ctx context.Context, url func() string) admin.Status {
 	} else {
 		s.Problems = append(s.Problems, "the database does not answer: "+err.Error())
 	}
+	if err := a.Tenants.CheckSeal(ctx); err != nil && s.Schema > 0 {
+		s.Problems = append(s.Problems, err.Error())
+	}
 	if depth, err := a.Jobs.Depth(ctx); err == nil {
 		s.QueueDepth = depth
 	}

@@ -43,6 +43,10 @@ func (f *Face) createTenant(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
+	// A command may have opened the database with a key of its own folder.
+	if err := f.s.Tenants.CheckSeal(ctx); err != nil {
+		return nil, err
+	}
 	t, err := f.s.Tenants.Create(ctx, tenant.NewTenant{Name: in.Name, Code: in.Code})
 	if err != nil {
 		return nil, err
@@ -151,6 +155,9 @@ func (f *Face) connect(ctx context.Context, r *httpx.Request) (*httpx.Response, 
 		Secrets    map[string]string
 	}
 	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	if err := f.s.Tenants.CheckSeal(ctx); err != nil {
 		return nil, err
 	}
 	a, err := f.s.Accounts.Connect(ctx, t.ID, account.NewAccount{Kind: in.Kind, ExternalID: in.ExternalID, Settings: in.Settings, Secrets: in.Secrets})
