@@ -55,14 +55,17 @@ func syncFile(path string) error {
 // holds the folder's lock and has the database closed. The old database stays
 // beside it as parley.db.before-restore.
 func Restore(ctx context.Context, d config.Database, file string) error {
-	if d.Database != "" {
-		return fault.New(fault.Invalid, "parley restore replaces the embedded database; restore PostgreSQL with its own tools")
-	}
-	fresh := d.File() + ".restore"
-	if err := stage(ctx, file, fresh); err != nil {
-		removeDatabase(fresh)
+	if err := stage(ctx, d, file, nil); err != nil {
 		return err
 	}
+	return install(d)
+}
+
+// staged is where a backup waits to become the database.
+func staged(d config.Database) string { return d.File() + ".restore" }
+
+// install makes a staged backup the database. Nobody may have it open.
+func install(d config.Database) error {
 	if _, err := os.Stat(d.File()); err == nil {
 		old := d.File() + ".before-restore"
 		removeDatabase(old)
@@ -72,15 +75,24 @@ func Restore(ctx context.Context, d config.Database, file string) error {
 			}
 		}
 	}
-	if err := os.Rename(fresh, d.File()); err != nil {
+	if err := os.Rename(staged(d), d.File()); err != nil {
 		return err
 	}
 	return syncFile(filepath.Dir(d.File()))
 }
 
 // stage copies a backup beside the database and proves that it is one, is not
-// newer than this program, and keeps every invariant.
-func stage(ctx context.Context, file, fresh string) error {
+// newer than this program, keeps every invariant, and passes a further check.
+func stage(ctx context.Context, d config.Database, file string, check func(*store.DB) error) (err error) {
+	if d.Database != "" {
+		return fault.New(fault.Invalid, "parley restore replaces the embedded database; restore PostgreSQL with its own tools")
+	}
+	fresh := staged(d)
+	defer func() {
+		if err != nil {
+			removeDatabase(fresh)
+		}
+	}()
 	src, err := os.Open(file)
 	if err != nil {
 		return fault.Field("file", "the backup cannot be read: %v", err)
@@ -116,6 +128,9 @@ func stage(ctx context.Context, file, fresh string) error {
 	}
 	if !rep.OK {
 		return fault.Field("file", "the backup breaks invariants (%v) and was not restored", rep.Broken)
+	}
+	if check != nil {
+		return check(db)
 	}
 	return nil
 }

@@ -14,7 +14,10 @@ import (
 	"parley/internal/config"
 	"parley/internal/httpx"
 	"parley/internal/job"
+	"parley/internal/secret"
+	"parley/internal/store"
 	"parley/internal/telemetry"
+	"parley/internal/tenant"
 )
 
 // Main is a running server: it holds the data folder's lock, the command socket
@@ -27,11 +30,14 @@ type Main struct {
 	sock net.Listener
 	sim  *simulated
 
+	restoring sync.Mutex // one restore at a time
+
 	mu      sync.Mutex
 	app     *App
 	url     string
 	swap    chan swap
 	ready   chan struct{}
+	begun   sync.Once // closes ready
 	stop    context.CancelFunc
 	stopped chan struct{}
 	err     error
@@ -39,8 +45,7 @@ type Main struct {
 
 // swap asks the running Main to change the database under it.
 type swap struct {
-	ctx  context.Context
-	file string
+	file string // for the log
 	done chan error
 }
 
@@ -144,7 +149,10 @@ func (m *Main) run(ctx context.Context) {
 			m.err = err
 			return
 		}
-		next.done <- Restore(next.ctx, m.cfg.Database, next.file)
+		if err := install(m.cfg.Database); err != nil {
+			next.done <- err
+			next = nil // the server goes on with what is there
+		}
 		pending = next
 	}
 }
@@ -205,7 +213,7 @@ func (m *Main) once(ctx context.Context, again *swap) (next *swap, err error) {
 		close(again.done)
 		m.log.Info("restored a backup; the former database is kept beside it", "file", again.file)
 	} else {
-		close(m.ready)
+		m.begun.Do(func() { close(m.ready) })
 	}
 	m.log.Info("ready", "url", url, "roles", m.cfg.Roles, "database", app.DB.Dialect().String())
 	for n > 0 {
@@ -277,25 +285,31 @@ func (m *Main) command(w http.ResponseWriter, r *http.Request) {
 	m.App().Command().ServeHTTP(w, r)
 }
 
-// restore swaps the database and returns when the server is ready on it.
+// restore proves a backup while the server runs on, then swaps the database and
+// returns when the server is ready on it.
 func (m *Main) restore(ctx context.Context, file string) error {
-	s := swap{ctx: context.WithoutCancel(ctx), file: file, done: make(chan error, 1)}
+	m.restoring.Lock()
+	defer m.restoring.Unlock()
+	// A backup sealed with another key would bring the server down.
+	sealed := func(db *store.DB) error {
+		box, err := secret.LoadBox(m.cfg.Data, m.cfg.SecretKey)
+		if err != nil {
+			return err
+		}
+		return tenant.New(db, box).CheckSeal(ctx)
+	}
+	if err := stage(ctx, m.cfg.Database, file, sealed); err != nil {
+		return err
+	}
+	s := swap{file: file, done: make(chan error, 1)}
 	select {
 	case m.swap <- s:
 	case <-m.stopped:
 		return errors.New("the server is stopping")
 	}
 	select {
-	case err := <-s.done: // the database was replaced, or was not
-		if err != nil {
-			return err
-		}
-	case <-m.stopped:
-		return errors.New("the server stopped during the restore")
-	}
-	select {
-	case <-s.done: // closed: the server runs again
-		return nil
+	case err := <-s.done: // closed once the server runs again
+		return err
 	case <-m.stopped:
 		return fmt.Errorf("the backup was restored, but the server could not start on it: %w", m.err)
 	}

@@ -13,8 +13,8 @@ var Invariants = []Invariant{
 	{"contact-tenant", "Every contact belongs to a tenant that exists.",
 		`SELECT c.tenant_id, c.id, 'no such tenant' FROM contact c LEFT JOIN tenant t ON t.tenant_id=c.tenant_id WHERE t.tenant_id IS NULL`},
 	{"contact-event", "Every contact has the event of its creation in the feed.",
-		`SELECT c.tenant_id, c.id, 'no contact.created' FROM contact c WHERE NOT EXISTS (
-		SELECT 1 FROM event e WHERE e.tenant_id=c.tenant_id AND e.subject=c.id AND e.type='contact.created')`},
+		`SELECT tenant_id, id, 'no contact.created' FROM (SELECT tenant_id, id FROM contact
+		EXCEPT SELECT tenant_id, subject FROM event WHERE type='contact.created') x`},
 	{"tag-owner", "Every tag is on a contact that exists.",
 		`SELECT x.tenant_id, x.contact_id, 'no such contact' FROM contact_tag x
 		LEFT JOIN contact c ON c.tenant_id=x.tenant_id AND c.id=x.contact_id WHERE c.id IS NULL`},
@@ -51,8 +51,8 @@ var Invariants = []Invariant{
 	{"message-once", "A provider's message is stored once.",
 		`SELECT tenant_id, MIN(id), provider_id FROM message WHERE provider_id IS NOT NULL GROUP BY tenant_id, provider_id HAVING COUNT(*) > 1`},
 	{"message-event", "Every message has the event of its arrival in the feed.",
-		`SELECT m.tenant_id, m.id, m.direction FROM message m WHERE NOT EXISTS (SELECT 1 FROM event e WHERE e.tenant_id=m.tenant_id AND e.subject=m.id
-		AND e.type=CASE m.direction WHEN 'inbound' THEN 'message.received' ELSE 'message.queued' END)`},
+		`SELECT tenant_id, id, 'no ' || type FROM (SELECT tenant_id, id, CASE direction WHEN 'inbound' THEN 'message.received' ELSE 'message.queued' END AS type FROM message
+		EXCEPT SELECT tenant_id, subject, type FROM event WHERE type IN ('message.received','message.queued')) x`},
 	{"outgoing-accountable", "Every outgoing message has one outbox row, and the two agree on where it stands.",
 		`SELECT m.tenant_id, m.id, 'message ' || m.status || ', outbox ' || COALESCE(o.state, 'missing') FROM message m
 		LEFT JOIN outbox o ON o.tenant_id=m.tenant_id AND o.id=m.id WHERE m.direction='outbound' AND NOT COALESCE(
@@ -86,9 +86,9 @@ var Invariants = []Invariant{
 		`SELECT r.tenant_id, r.id, 'says ' || r.steps || ', has ' || COUNT(s.run_id) FROM run r
 		LEFT JOIN run_step s ON s.tenant_id=r.tenant_id AND s.run_id=r.id GROUP BY r.tenant_id, r.id, r.steps HAVING r.steps <> COUNT(s.run_id)`},
 	{"trigger-runs", "A trigger call counts its open runs rightly, and has ended when they have.",
-		`SELECT t.tenant_id, t.id, 'says ' || t.runs_open || ', has ' || SUM(CASE WHEN r.status IN ('running','waiting','paused') THEN 1 ELSE 0 END) FROM trigger_log t
-		JOIN run r ON r.tenant_id=t.tenant_id AND r.trigger_id=t.id GROUP BY t.tenant_id, t.id, t.runs_open
-		HAVING t.runs_open <> SUM(CASE WHEN r.status IN ('running','waiting','paused') THEN 1 ELSE 0 END)`},
+		`SELECT t.tenant_id, t.id, t.status || ' with ' || t.runs_open || ' open runs, has ' || COUNT(r.id) FROM trigger_log t
+		LEFT JOIN run r ON r.tenant_id=t.tenant_id AND r.trigger_id=t.id AND r.status IN ('running','waiting','paused')
+		GROUP BY t.tenant_id, t.id, t.status, t.runs_open HAVING t.runs_open <> COUNT(r.id) OR (t.status='processing') <> (COUNT(r.id) > 0)`},
 	{"webhook-intent", "A webhook is sent only under a durable intent, and its row says how it ended.",
 		`SELECT tenant_id, id, state FROM webhook_delivery WHERE state NOT IN ('pending','sending','sent','failed')
 		OR (state='sending' AND (lease_until IS NULL OR attempt < 1)) OR (state='sent' AND attempt < 1)`},
