@@ -26,6 +26,13 @@ var Faces = []string{"platform", "sales", "targeting", "bot", "admin"}
 // (seed 000, API key format).
 const tokenBytes = 32
 
+// topic is the wake that follows a revocation; its key is the token's hash.
+const topic = "access"
+
+// keepFor bounds how long a node may miss a revocation when the database's
+// notifications are lost.
+const keepFor = 5 * time.Second
+
 // Key is what a token stands for.
 type Key struct {
 	ID           id.ID
@@ -52,15 +59,14 @@ type NewKey struct {
 // Service is the room's door. It is safe for concurrent use.
 type Service struct {
 	db    *store.DB
-	cache *cache
+	cache *store.Recent[Key]
 }
 
 // New returns the room's service. It listens for revocations as long as db is
 // open.
 func New(db *store.DB, tenants *tenant.Service) *Service {
-	s := &Service{db: db, cache: newCache(db.Clock())}
-	db.OnWake(topic, s.cache.forget)
-	tenants.OnChange(func(string) { s.cache.forget("") })
+	s := &Service{db: db, cache: store.NewRecent[Key](db, topic, keepFor)}
+	tenants.OnChange(func(string) { s.cache.Forget("") })
 	return s
 }
 
@@ -121,7 +127,7 @@ func (s *Service) Authenticate(ctx context.Context, face, token string) (Key, er
 		return Key{}, unauthorized()
 	}
 	hash := secret.Hash(token)
-	k, version, ok := s.cache.get(hash)
+	k, version, ok := s.cache.Get(hash)
 	if !ok {
 		var stored string
 		row := s.db.Read(ctx, id.Zero).All().QueryRow("SELECT "+columns+", k.hash FROM access_key k JOIN tenant t ON t.tenant_id=k.tenant_id WHERE k.hash=?", hash)
@@ -133,7 +139,7 @@ func (s *Service) Authenticate(ctx context.Context, face, token string) (Key, er
 		if !ok || !secret.Equal(stored, hash) || !k.RevokedAt.IsZero() {
 			return Key{}, unauthorized()
 		}
-		s.cache.put(hash, k, version)
+		s.cache.Put(hash, k, version)
 	}
 	if k.Face != face {
 		return Key{}, unauthorized()

@@ -30,11 +30,22 @@ const Ledger = "outbox"
 type Service struct {
 	db      *store.DB
 	tenants *tenant.Service
+	known   *store.Recent[channel.Account] // by kind and external id
 }
+
+// topic is the wake that follows a change of an account; its key is its place.
+const topic = "account"
+
+// keepFor bounds how long a node may miss a change of an account when the
+// database's notifications are lost.
+const keepFor = 5 * time.Second
+
+// place names an account by the provider's name for it.
+func place(kind, external string) string { return kind + "\x00" + external }
 
 // New returns the service.
 func New(db *store.DB, tenants *tenant.Service) *Service {
-	return &Service{db: db, tenants: tenants}
+	return &Service{db: db, tenants: tenants, known: store.NewRecent[channel.Account](db, topic, keepFor)}
 }
 
 // NewAccount is what Connect needs. Settings and Secrets are documented by the
@@ -95,6 +106,7 @@ func (s *Service) connectIn(tx *store.Tx, n NewAccount) (channel.Account, error)
 	if err != nil {
 		return a, fmt.Errorf("account: store: %w", err)
 	}
+	tx.Wake(topic, place(a.Kind, a.ExternalID))
 	job.WakeLane(tx, Ledger, a.ID.String())
 	return a, nil
 }
@@ -115,9 +127,18 @@ func (s *Service) Default(r store.Reader, kind string) (channel.Account, bool, e
 	return s.one(r.QueryRow("SELECT "+columns+" FROM channel_account WHERE tenant_id=? AND kind=? ORDER BY created_at DESC, id DESC LIMIT 1", kind))
 }
 
-// ByExternal finds an account of any tenant by the provider's name for it.
+// ByExternal finds an account of any tenant by the provider's name for it. Every
+// webhook asks, so the answer is kept for a few seconds or until it changes.
 func (s *Service) ByExternal(ctx context.Context, kind, external string) (channel.Account, bool, error) {
-	return s.one(s.db.Read(ctx, id.Zero).All().QueryRow("SELECT "+columns+" FROM channel_account WHERE kind=? AND external_id=?", kind, external))
+	a, version, ok := s.known.Get(place(kind, external))
+	if ok {
+		return a, true, nil
+	}
+	a, found, err := s.one(s.db.Read(ctx, id.Zero).All().QueryRow("SELECT "+columns+" FROM channel_account WHERE kind=? AND external_id=?", kind, external))
+	if err == nil && found {
+		s.known.Put(place(kind, external), a, version)
+	}
+	return a, found, err
 }
 
 // List returns the tenant's accounts, oldest first.

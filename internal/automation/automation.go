@@ -146,6 +146,9 @@ type Service struct {
 	hooks    *webhook.Service
 	tenants  *tenant.Service
 	clock    clock.Clock
+	// triggers are the names that some active rule of the tenant waits for.
+	// Whatever changes a rule forgets them.
+	triggers store.Memo[[]string]
 }
 
 // Bounds.

@@ -82,7 +82,7 @@ func (s *Service) wants(tx *store.Tx, e event.Event) (bool, error) {
 	for _, t := range triggersOf[e.Type] {
 		names = append(names, namesOf(t)...)
 	}
-	return wanted(tx, names)
+	return s.wanted(tx, names)
 }
 
 // happening is one trigger set off by an event.

@@ -3,6 +3,7 @@ package automation
 import (
 	"database/sql"
 	"encoding/json"
+	"slices"
 
 	"parley/internal/fault"
 	"parley/internal/id"
@@ -52,7 +53,8 @@ func listRules(r store.Reader, q RuleQuery) ([]Rule, error) {
 	return store.Collect(rows, err, func(rows *sql.Rows) (Rule, error) { return scanRule(rows) })
 }
 
-func insertRule(tx *store.Tx, r *Rule) error {
+func (s *Service) insertRule(tx *store.Tx, r *Rule) error {
+	s.triggers.Forget(tx)
 	_, err := tx.Exec(`INSERT INTO automation (tenant_id, id, name, description, trigger_name, is_active, version, definition, runs_started, runs_open, runs_completed, created_at, updated_at)
 		VALUES (?,?,?,?,?,?,?,?,0,0,0,?,?)`,
 		r.ID, r.Name, r.Description, r.Trigger, r.Active, r.Version, store.JSON(r.Definition), r.CreatedAt, r.UpdatedAt)
@@ -60,7 +62,8 @@ func insertRule(tx *store.Tx, r *Rule) error {
 }
 
 // updateRule leaves the counters alone, which runs move.
-func updateRule(tx *store.Tx, r *Rule) error {
+func (s *Service) updateRule(tx *store.Tx, r *Rule) error {
+	s.triggers.Forget(tx)
 	_, err := tx.Exec(`UPDATE automation SET name=?, description=?, trigger_name=?, is_active=?, version=?, definition=?, updated_at=? WHERE tenant_id=? AND id=?`,
 		r.Name, r.Description, r.Trigger, r.Active, r.Version, store.JSON(r.Definition), r.UpdatedAt, r.ID)
 	return err
@@ -112,10 +115,13 @@ func candidates(r store.Reader, names []string) ([]candidate, error) {
 }
 
 // wanted reports whether any active rule has one of the names.
-func wanted(r store.Reader, names []string) (bool, error) {
-	where, args := anyOf("trigger_name", names)
-	var one int
-	return store.Found(r.QueryRow("SELECT 1 FROM automation WHERE tenant_id=? AND is_active AND "+where+" LIMIT 1", args...).Scan(&one))
+func (s *Service) wanted(tx *store.Tx, names []string) (bool, error) {
+	active, _, err := s.triggers.Get(tx, func() ([]string, bool, error) {
+		rows, err := tx.Query("SELECT DISTINCT trigger_name FROM automation WHERE tenant_id=? AND is_active")
+		list, err := store.Collect(rows, err, func(rows *sql.Rows) (name string, err error) { return name, rows.Scan(&name) })
+		return list, true, err
+	})
+	return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(active, n) }), err
 }
 
 func anyOf(column string, names []string) (string, []any) {

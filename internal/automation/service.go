@@ -42,7 +42,7 @@ func (s *Service) Create(ctx context.Context, tenant id.ID, actor string, def ma
 	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (Rule, error) {
 		r := Rule{ID: id.New(), Name: f.name, Description: f.description, Trigger: f.trigger, Active: f.active == nil || *f.active,
 			Version: 1, Definition: f.def, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
-		if err := insertRule(tx, &r); err != nil {
+		if err := s.insertRule(tx, &r); err != nil {
 			return Rule{}, err
 		}
 		if err := insertVersion(tx, r.ID, 1, f.stored); err != nil {
@@ -90,7 +90,7 @@ func (s *Service) Update(ctx context.Context, tenant id.ID, actor string, rule i
 				return Rule{}, err
 			}
 		}
-		if err := updateRule(tx, &r); err != nil {
+		if err := s.updateRule(tx, &r); err != nil {
 			return Rule{}, err
 		}
 		return r, s.tell(tx, "automation.updated", r.ID, actor)
@@ -113,7 +113,7 @@ func (s *Service) Toggle(ctx context.Context, tenant id.ID, actor string, rule i
 			return r, nil
 		}
 		r.Active, r.UpdatedAt = active, tx.Now()
-		if err := updateRule(tx, &r); err != nil {
+		if err := s.updateRule(tx, &r); err != nil {
 			return Rule{}, err
 		}
 		return r, s.tell(tx, "automation.updated", r.ID, actor)
@@ -140,6 +140,7 @@ func (s *Service) Delete(ctx context.Context, tenant id.ID, actor string, rule i
 		if err := s.abortAll(tx, rule); err != nil {
 			return err
 		}
+		s.triggers.Forget(tx)
 		for _, q := range []string{
 			"DELETE FROM automation_version WHERE tenant_id=? AND automation_id=?",
 			"DELETE FROM automation WHERE tenant_id=? AND id=?",

@@ -167,6 +167,9 @@ type Service struct {
 	log      *event.Log
 	contacts *contact.Service
 	tenants  *tenant.Service
+	// usual is where new cards stand. Whatever changes a pipeline or a stage
+	// forgets it.
+	usual store.Memo[placement]
 }
 
 // NewService returns the room's service.

@@ -162,6 +162,7 @@ func (s *Service) CreatePipelineIn(tx *store.Tx, n NewPipeline) (Pipeline, error
 		return p, err
 	}
 	p.Default = n.Default || defaults == 0
+	s.usual.Forget(tx)
 	if p.Default && defaults > 0 {
 		if _, err := tx.Exec("UPDATE pipeline SET is_default=?, updated_at=? WHERE tenant_id=? AND is_default", false, tx.Now()); err != nil {
 			return p, err
@@ -300,7 +301,7 @@ func (s *Service) place(tx *store.Tx, pipeline, stage id.ID) (placement, error) 
 		p.Stages = nil
 		return placement{p, st}, err
 	}
-	if at, found, err := usual(tx); err != nil || found {
+	if at, found, err := s.usual.Get(tx, func() (placement, bool, error) { return usual(tx) }); err != nil || found {
 		return at, err
 	}
 	p, st, err := s.DefaultIn(tx)

@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
-	"parley/internal/clock"
 	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/store"
@@ -115,8 +113,8 @@ func (s *Service) Settings(ctx context.Context, tenant id.ID) (Settings, error) 
 // NotFound. They come from a cache that forgets a tenant when it changes, so a
 // transaction that changes settings sees them here only after its commit.
 func (s *Service) SettingsOf(r store.Reader) (Settings, error) {
-	key := r.Tenant()
-	have, version, ok := s.cache.get(key)
+	key := r.Tenant().String()
+	have, version, ok := s.cache.Get(key)
 	if ok {
 		return have, nil
 	}
@@ -135,66 +133,13 @@ func (s *Service) SettingsOf(r store.Reader) (Settings, error) {
 	set = set.withDefaults()
 	if tx, inside := r.(*store.Tx); inside {
 		// What a transaction read counts for others once it is committed.
-		tx.After(func() { s.cache.put(key, set, version) })
+		tx.After(func() { s.cache.Put(key, set, version) })
 	} else {
-		s.cache.put(key, set, version)
+		s.cache.Put(key, set, version)
 	}
 	return set, nil
 }
 
-const (
-	// cacheLimit bounds the cache; a server with more tenants reads some again.
-	cacheLimit = 10_000
-	// cacheTime bounds how long a node may miss a change when the database's
-	// notifications are lost.
-	cacheTime = 30 * time.Second
-)
-
-// settingsCache keeps settings until their tenant changes.
-type settingsCache struct {
-	clock   clock.Clock
-	mu      sync.RWMutex
-	version uint64 // grows with every change of any tenant
-	m       map[id.ID]cachedSettings
-}
-
-type cachedSettings struct {
-	Settings
-	until time.Time
-}
-
-func newSettingsCache(c clock.Clock) *settingsCache {
-	return &settingsCache{clock: c, m: map[id.ID]cachedSettings{}}
-}
-
-func (c *settingsCache) get(key id.ID) (set Settings, version uint64, ok bool) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	have, ok := c.m[key]
-	return have.Settings, c.version, ok && c.clock.Now().Before(have.until)
-}
-
-// put keeps settings that were read at a version, unless something changed
-// since: then they may be the old ones.
-func (c *settingsCache) put(key id.ID, set Settings, version uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.version != version {
-		return
-	}
-	if len(c.m) >= cacheLimit {
-		clear(c.m)
-	}
-	c.m[key] = cachedSettings{set, c.clock.Now().Add(cacheTime)}
-}
-
-func (c *settingsCache) forget(key string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.version++
-	if k, err := id.Parse(key); err == nil {
-		delete(c.m, k)
-	} else {
-		clear(c.m)
-	}
-}
+// cacheTime bounds how long a node may show settings that another has changed,
+// when the database's notifications are lost.
+const cacheTime = 30 * time.Second

@@ -55,14 +55,12 @@ type NewTenant struct {
 type Service struct {
 	db    *store.DB
 	box   *secret.Box
-	cache *settingsCache
+	cache *store.Recent[Settings]
 }
 
 // New returns the room's service. It listens for changes as long as db is open.
 func New(db *store.DB, box *secret.Box) *Service {
-	s := &Service{db: db, box: box, cache: newSettingsCache(db.Clock())}
-	db.OnWake(topic, s.cache.forget)
-	return s
+	return &Service{db: db, box: box, cache: store.NewRecent[Settings](db, topic, cacheTime)}
 }
 
 // OnChange calls f with the id of a tenant whose row changed, on any node.
