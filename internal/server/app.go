@@ -85,8 +85,10 @@ type Options struct {
 	url func() string
 	// alone says that no other process works on this database.
 	alone bool
-	// simulator answers /_sim/ on both ports when set.
-	simulator http.Handler
+	// simulated is the fake outside world, which answers /_sim/ on both ports and
+	// posts its webhooks to the server at loopback.
+	simulated *simulated
+	loopback  string
 }
 
 // Open opens the database and builds every service. It does not migrate, listen
@@ -179,7 +181,11 @@ func (a *App) serveable(o Options, idem httpx.Idempotency) error {
 	}
 	status := func(ctx context.Context) admin.Status { return a.status(ctx, o.url) }
 	ops := admin.Services{DB: a, Tenants: a.Tenants, Access: a.Access, Accounts: a.Accounts, Outbox: a.Outbox, Conversations: a.Conversations,
-		Status: status, Restore: o.restore, Simulator: o.simulator}
+		Status: status, Restore: o.restore}
+	if o.simulated != nil {
+		ops.Simulator = o.simulated
+		ops.Changed = func(ctx context.Context, t id.ID) error { return o.simulated.arrange(ctx, a, o.loopback, t) }
+	}
 	// Commands take their time: a verification of a large base, a backup.
 	a.command, err = httpx.NewHandler(httpx.Options{Log: a.log, Clock: a.clock, Timeout: -1}, admin.New(ops).HTTP())
 	return err

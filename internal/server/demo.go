@@ -9,9 +9,6 @@ import (
 	"strings"
 
 	"parley/internal/access"
-	"parley/internal/account"
-	"parley/internal/channel/whatsapp"
-	"parley/internal/secret"
 	"parley/internal/tenant"
 )
 
@@ -66,16 +63,7 @@ func (m *Main) Demo(ctx context.Context) (Demo, error) {
 	if d.APIKey, _, err = app.Access.Create(ctx, t.ID, access.NewKey{Face: "platform", Name: "demo"}); err != nil {
 		return d, err
 	}
-	short := t.ID.String()[12:]
-	a, err := app.Accounts.Connect(ctx, t.ID, account.NewAccount{Kind: whatsapp.Kind, ExternalID: "number-" + short,
-		Settings: map[string]string{"wabaId": "business-" + short},
-		Secrets: map[string]string{"token": secret.NewToken("", 16), "appSecret": secret.NewToken("", 16),
-			"verifyToken": secret.NewToken("", 8)}})
-	if err != nil {
-		return d, err
-	}
-	m.sim.add(a, m.URL())
-	if _, err := app.Conversations.Templates().Sync(ctx, t.ID); err != nil {
+	if err := m.sim.arrange(ctx, app, local(m.cfg.Listen), t.ID); err != nil {
 		return d, err
 	}
 	var rule map[string]any

@@ -30,9 +30,9 @@ func (a *App) faces(o Options) []httpx.Face {
 			own.Routes = append(own.Routes, httpx.Route{Method: m, Pattern: "/socket.io", Public: true, Raw: a.sockets.ServeHTTP})
 		}
 	}
-	if o.simulator != nil {
+	if o.simulated != nil {
 		for _, m := range []string{"GET", "POST", "PUT", "DELETE"} {
-			own.Routes = append(own.Routes, httpx.Route{Method: m, Pattern: "/_sim/*", Public: true, MaxBody: -1, Raw: o.simulator.ServeHTTP})
+			own.Routes = append(own.Routes, httpx.Route{Method: m, Pattern: "/_sim/*", Public: true, MaxBody: -1, Raw: o.simulated.ServeHTTP})
 		}
 	}
 	out := []httpx.Face{own}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -167,12 +168,13 @@ func (m *Main) once(ctx context.Context, again *swap) (next *swap, err error) {
 	m.cfg.Listen = ln.Addr().String() // the same port after a restore
 	url := m.cfg.Public
 	if url == "" {
-		url = "http://" + m.cfg.Listen
+		url = local(m.cfg.Listen)
 	}
 	o := m.opts
 	o.url, o.restore, o.alone = m.URL, m.restore, m.cfg.Database.Database == ""
 	if m.sim != nil {
-		o.GraphURL, o.simulator = "http://"+m.cfg.Listen+graphPrefix, m.sim
+		o.simulated, o.loopback = m.sim, local(m.cfg.Listen)
+		o.GraphURL = o.loopback + graphPrefix
 	}
 	app, err := Open(ctx, m.cfg, o)
 	if err != nil {
@@ -205,7 +207,7 @@ func (m *Main) once(ctx context.Context, again *swap) (next *swap, err error) {
 	ended := make(chan error, 4)
 	n := app.start(run, ln, ended)
 	if m.sim != nil {
-		if err := m.sim.connect(ctx, app, "http://"+m.cfg.Listen); err != nil {
+		if err := m.sim.connect(ctx, app, o.loopback); err != nil {
 			m.log.Warn("the simulator could not be connected to the known accounts", "error", err)
 		}
 	}
@@ -313,6 +315,18 @@ func (m *Main) restore(ctx context.Context, file string) error {
 	case <-m.stopped:
 		return fmt.Errorf("the backup was restored, but the server could not start on it: %w", m.err)
 	}
+}
+
+// local is the URL by which this machine reaches a listening address.
+func local(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "http://" + listen
+	}
+	if a, err := netip.ParseAddr(host); host == "" || err == nil && a.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 // graphPrefix is where the simulated Graph API answers on the public port.

@@ -4,13 +4,17 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
+	"parley/internal/account"
 	"parley/internal/channel"
 	"parley/internal/channel/whatsapp"
 	"parley/internal/clock"
 	"parley/internal/egress"
 	"parley/internal/face/platform"
+	"parley/internal/id"
+	"parley/internal/secret"
 	"parley/internal/simulator"
 )
 
@@ -44,25 +48,49 @@ func (s *simulated) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handle.ServeHTTP(w, r)
 }
 
-// connect makes every WhatsApp account of every tenant known to the simulator,
-// as if it had been set up at Meta.
+// connect arranges every tenant's side of the simulated world, when a server
+// begins.
 func (s *simulated) connect(ctx context.Context, app *App, base string) error {
 	tenants, err := app.Tenants.List(ctx)
 	if err != nil {
 		return err
 	}
 	for _, t := range tenants {
-		accounts, err := app.Accounts.List(ctx, t.ID)
-		if err != nil {
+		if err := s.arrange(ctx, app, base, t.ID); err != nil {
 			return err
-		}
-		for _, a := range accounts {
-			if a.Kind == whatsapp.Kind {
-				s.add(a, base)
-			}
 		}
 	}
 	return nil
+}
+
+// arrange makes a tenant's WhatsApp accounts known to the simulator, as if they
+// had been set up at Meta. A tenant without one gets one, with the templates of
+// the demo, so that a new tenant can send at once.
+func (s *simulated) arrange(ctx context.Context, app *App, base string, tenant id.ID) error {
+	accounts, err := app.Accounts.List(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	accounts = slices.DeleteFunc(accounts, func(a channel.Account) bool { return a.Kind != whatsapp.Kind })
+	fresh := len(accounts) == 0
+	if fresh {
+		short := tenant.String()[12:]
+		a, err := app.Accounts.Connect(ctx, tenant, account.NewAccount{Kind: whatsapp.Kind, ExternalID: "number-" + short,
+			Settings: map[string]string{"wabaId": "business-" + short},
+			Secrets: map[string]string{"token": secret.NewToken("", 16), "appSecret": secret.NewToken("", 16),
+				"verifyToken": secret.NewToken("", 8)}})
+		if err != nil {
+			return err
+		}
+		accounts = append(accounts, a)
+	}
+	for _, a := range accounts {
+		s.add(a, base)
+	}
+	if fresh {
+		_, err = app.Conversations.Templates().Sync(ctx, tenant)
+	}
+	return err
 }
 
 func (s *simulated) add(a channel.Account, base string) {

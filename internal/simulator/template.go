@@ -107,6 +107,10 @@ func DemoTemplates() []Template {
 		{Name: "welcome", Language: "en_US", Category: "UTILITY", Components: json.RawMessage(
 			`[{"type":"BODY","text":"Hi {{1}}, thank you for your interest in {{2}}. We will be in touch soon.","example":{"body_text":[["Priya","solar panels"]]}}]`)},
 		{Name: "appointment_reminder", Language: "en_US", Category: "UTILITY", Components: json.RawMessage(
+			`[{"type":"BODY","text":"Hello {{1}}, a reminder of your appointment: {{2}}."},{"type":"BUTTONS","buttons":[{"type":"QUICK_REPLY","text":"Confirm"},{"type":"QUICK_REPLY","text":"Reschedule"}]}]`)},
+		{Name: "discount_offer", Language: "en_US", Category: "MARKETING", Components: json.RawMessage(
+			`[{"type":"BODY","text":"{{1}}, for you alone: {{2}} off everything this month."},{"type":"FOOTER","text":"Reply STOP to end"}]`)},
+		{Name: "visit_reminder", Language: "en_US", Category: "UTILITY", Components: json.RawMessage(
 			`[{"type":"HEADER","format":"TEXT","text":"Your appointment, {{1}}"},{"type":"BODY","text":"We see you on {{1}} at {{2}}."},{"type":"BUTTONS","buttons":[{"type":"QUICK_REPLY","text":"Confirm"},{"type":"QUICK_REPLY","text":"Reschedule"}]}]`)},
 		{Name: "spring_sale", Language: "en_US", Category: "MARKETING", Components: json.RawMessage(
 			`[{"type":"HEADER","format":"IMAGE"},{"type":"BODY","text":"{{1}}, everything is 20% off until {{2}}."},{"type":"FOOTER","text":"Reply STOP to end"},{"type":"BUTTONS","buttons":[{"type":"URL","text":"Shop","url":"https://shop.example/sale/{{1}}"},{"type":"PHONE_NUMBER","text":"Call us","phone_number":"+15550001111"}]}]`)},

@@ -103,7 +103,7 @@ func harness(t *testing.T, client whatsapp.Doer) channeltest.Harness {
 		{To: person, Kind: channel.Reaction, ReplyTo: "wamid.before", Reaction: "👍"},
 		{To: person, Kind: channel.Reaction, ReplyTo: "wamid.before"},
 		{To: person, Kind: channel.TemplateMsg, Template: &channel.TemplateSend{Name: "hello_world", Language: "en_US"}},
-		{To: person, Kind: channel.TemplateMsg, Template: &channel.TemplateSend{Name: "appointment_reminder", Language: "en_US", Header: []string{"Monday"}, Body: []string{"Monday", "9:00"}}},
+		{To: person, Kind: channel.TemplateMsg, Template: &channel.TemplateSend{Name: "visit_reminder", Language: "en_US", Header: []string{"Monday"}, Body: []string{"Monday", "9:00"}}},
 		{To: person, Kind: channel.TemplateMsg, Template: &channel.TemplateSend{
 			Name: "spring_sale", Language: "en_US", HeaderKind: channel.Image, HeaderMedia: file,
 			Body: []string{"Priya", "Friday"}, Buttons: []channel.ButtonValue{{Index: 0, Value: "abc"}},

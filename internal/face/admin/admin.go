@@ -15,6 +15,7 @@ import (
 	"parley/internal/conversation"
 	"parley/internal/fault"
 	"parley/internal/httpx"
+	"parley/internal/id"
 	"parley/internal/outbox"
 	"parley/internal/tenant"
 	"parley/internal/verify"
@@ -38,9 +39,9 @@ type Services struct {
 	Conversations *conversation.Service
 	Outbox        *outbox.Outbox
 	Status        func(ctx context.Context) Status
-	Restore       func(ctx context.Context, file string) error // nil: no server runs
-	Connected     func()                                       // told when an account was connected; may be nil
-	Simulator     http.Handler                                 // nil: not simulated
+	Restore       func(ctx context.Context, file string) error  // nil: no server runs
+	Changed       func(ctx context.Context, tenant id.ID) error // told of a new tenant or account; may be nil
+	Simulator     http.Handler                                  // nil: not simulated
 }
 
 // Status is how a server is doing.
@@ -118,4 +119,12 @@ func (f *Face) tenant(ctx context.Context, r *httpx.Request) (tenant.Tenant, err
 		return t, fault.New(fault.NotFound, "there is no tenant %s; `parley tenant list` shows those that exist", r.Param("code"))
 	}
 	return t, err
+}
+
+// changed tells the server of a new tenant or account.
+func (f *Face) changed(ctx context.Context, tenant id.ID) error {
+	if f.s.Changed == nil {
+		return nil
+	}
+	return f.s.Changed(ctx, tenant)
 }

@@ -55,6 +55,9 @@ func (f *Face) createTenant(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	if out.APIKey, _, err = f.s.Access.Create(ctx, t.ID, access.NewKey{Face: "platform", Name: "first key"}); err != nil {
 		return nil, err
 	}
+	if err := f.changed(ctx, t.ID); err != nil {
+		return nil, err
+	}
 	return httpx.JSON(http.StatusCreated, out), nil
 }
 
@@ -164,8 +167,8 @@ func (f *Face) connect(ctx context.Context, r *httpx.Request) (*httpx.Response, 
 	if err != nil {
 		return nil, err
 	}
-	if f.s.Connected != nil {
-		f.s.Connected()
+	if err := f.changed(ctx, t.ID); err != nil {
+		return nil, err
 	}
 	return httpx.JSON(http.StatusCreated, map[string]any{"id": a.ID, "kind": a.Kind, "externalId": a.ExternalID}), nil
 }
