@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"os"
 	"strings"
 
-	"parley/internal/config"
 )
 
 type channelCmd struct {
@@ -20,14 +18,13 @@ func (channelCmd) Help() string {
 }
 
 type channelConnectCmd struct {
-	config.Database `embed:""`
-	Tenant          string `help:"Client code of the tenant." required:"" placeholder:"CODE"`
-	Kind            string `help:"Kind of channel." default:"whatsapp" enum:"whatsapp"`
-	PhoneNumberID   string `help:"Meta's id of the phone number." required:"" placeholder:"ID"`
-	WABAID          string `help:"Meta's id of the WhatsApp Business account." name:"waba-id" required:"" placeholder:"ID"`
-	TokenFile       string `help:"File with the access token; read from PARLEY_WHATSAPP_TOKEN when left out." placeholder:"FILE" type:"existingfile"`
-	AppSecretFile   string `help:"File with the app secret that signs webhooks; read from PARLEY_WHATSAPP_APP_SECRET when left out." placeholder:"FILE" type:"existingfile"`
-	VerifyToken     string `help:"Token of the webhook's subscription handshake." env:"PARLEY_WHATSAPP_VERIFY_TOKEN" placeholder:"TOKEN"`
+	ofTenant      `embed:""`
+	Kind          string `help:"Kind of channel." default:"whatsapp" enum:"whatsapp"`
+	PhoneNumberID string `help:"Meta's id of the phone number." required:"" placeholder:"ID"`
+	WABAID        string `help:"Meta's id of the WhatsApp Business account." name:"waba-id" required:"" placeholder:"ID"`
+	TokenFile     string `help:"File with the access token; read from PARLEY_WHATSAPP_TOKEN when left out." placeholder:"FILE" type:"existingfile"`
+	AppSecretFile string `help:"File with the app secret that signs webhooks; read from PARLEY_WHATSAPP_APP_SECRET when left out." placeholder:"FILE" type:"existingfile"`
+	VerifyToken   string `help:"Token of the webhook's subscription handshake." env:"PARLEY_WHATSAPP_VERIFY_TOKEN" placeholder:"TOKEN"`
 }
 
 // Help stands below the flags.
@@ -53,7 +50,7 @@ func (c *channelConnectCmd) Run() error {
 	return with(c.Database, func(ctx context.Context, cl *client) error {
 		in := map[string]any{"kind": c.Kind, "externalId": c.PhoneNumberID, "settings": map[string]string{"wabaId": c.WABAID},
 			"secrets": map[string]string{"token": token, "appSecret": appSecret, "verifyToken": c.VerifyToken}}
-		if err := cl.call(ctx, "POST", "/parley/v1/tenants/"+url.PathEscape(c.Tenant)+"/channels", in, nil); err != nil {
+		if err := cl.call(ctx, "POST", c.path("channels"), in, nil); err != nil {
 			return err
 		}
 		fmt.Printf("%s account %s is connected\n", c.Kind, c.PhoneNumberID)
@@ -85,9 +82,8 @@ func (outboxCmd) Help() string {
 }
 
 type outboxUnknownCmd struct {
-	config.Database `embed:""`
-	Tenant          string `help:"Client code of the tenant." required:"" placeholder:"CODE"`
-	JSON            bool   `help:"Print a JSON array." name:"json"`
+	ofTenant `embed:""`
+	JSON     bool `help:"Print a JSON array." name:"json"`
 }
 
 // Help stands below the flags.
@@ -99,7 +95,7 @@ func (outboxUnknownCmd) Help() string {
 func (c *outboxUnknownCmd) Run() error {
 	return with(c.Database, func(ctx context.Context, cl *client) error {
 		var list []map[string]any
-		if err := cl.call(ctx, "GET", "/parley/v1/tenants/"+url.PathEscape(c.Tenant)+"/outbox/unknown", nil, &list); err != nil {
+		if err := cl.call(ctx, "GET", c.path("outbox", "unknown"), nil, &list); err != nil {
 			return err
 		}
 		if c.JSON {
@@ -116,9 +112,8 @@ func (c *outboxUnknownCmd) Run() error {
 }
 
 type outboxRetryCmd struct {
-	config.Database `embed:""`
-	Tenant          string `help:"Client code of the tenant." required:"" placeholder:"CODE"`
-	ID              string `arg:"" help:"Id of the message."`
+	ofTenant `embed:""`
+	ID       string `arg:"" help:"Id of the message."`
 }
 
 // Help stands below the flags.
@@ -127,12 +122,11 @@ func (outboxRetryCmd) Help() string {
 }
 
 // Run retries.
-func (c *outboxRetryCmd) Run() error { return settleOutbox(c.Database, c.Tenant, c.ID, "retry") }
+func (c *outboxRetryCmd) Run() error { return settleOutbox(c.ofTenant, c.ID, "retry") }
 
 type outboxCancelCmd struct {
-	config.Database `embed:""`
-	Tenant          string `help:"Client code of the tenant." required:"" placeholder:"CODE"`
-	ID              string `arg:"" help:"Id of the message."`
+	ofTenant `embed:""`
+	ID       string `arg:"" help:"Id of the message."`
 }
 
 // Help stands below the flags.
@@ -141,11 +135,11 @@ func (outboxCancelCmd) Help() string {
 }
 
 // Run cancels.
-func (c *outboxCancelCmd) Run() error { return settleOutbox(c.Database, c.Tenant, c.ID, "cancel") }
+func (c *outboxCancelCmd) Run() error { return settleOutbox(c.ofTenant, c.ID, "cancel") }
 
-func settleOutbox(d config.Database, tenant, message, verb string) error {
-	return with(d, func(ctx context.Context, cl *client) error {
-		if err := cl.call(ctx, "POST", "/parley/v1/tenants/"+url.PathEscape(tenant)+"/outbox/"+url.PathEscape(message)+"/"+verb, nil, nil); err != nil {
+func settleOutbox(o ofTenant, message, verb string) error {
+	return with(o.Database, func(ctx context.Context, cl *client) error {
+		if err := cl.call(ctx, "POST", o.path("outbox", message, verb), nil, nil); err != nil {
 			return err
 		}
 		fmt.Println(map[string]string{"retry": "will be sent again: ", "cancel": "given up: "}[verb] + message)

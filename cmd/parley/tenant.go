@@ -81,6 +81,21 @@ func (c *tenantListCmd) Run() error {
 	})
 }
 
+// ofTenant is what every command about one tenant takes.
+type ofTenant struct {
+	config.Database `embed:""`
+	Tenant          string `help:"Client code of the tenant." required:"" placeholder:"CODE"`
+}
+
+// path is a route below the tenant.
+func (o ofTenant) path(parts ...string) string {
+	p := "/parley/v1/tenants/" + url.PathEscape(o.Tenant)
+	for _, part := range parts {
+		p += "/" + url.PathEscape(part)
+	}
+	return p
+}
+
 type keyCmd struct {
 	Create keyCreateCmd `cmd:"" help:"Make an API key."`
 	List   keyListCmd   `cmd:"" help:"List the keys of a tenant."`
@@ -93,14 +108,13 @@ func (keyCmd) Help() string {
 }
 
 type keyCreateCmd struct {
-	config.Database `embed:""`
-	Tenant          string   `help:"Client code of the tenant." required:"" placeholder:"CODE"`
-	Face            string   `help:"API that the key opens: platform, sales, targeting or bot." required:"" enum:"platform,sales,targeting,bot" placeholder:"API"`
-	Scopes          []string `help:"What the key may do, such as platform:crm:read; everything of its API when left out." placeholder:"SCOPE"`
-	Group           string   `help:"Group whose contacts the key sees." placeholder:"ID"`
-	User            string   `help:"Agent the key speaks for." placeholder:"ID"`
-	Name            string   `help:"A name to recognise the key by." placeholder:"NAME"`
-	JSON            bool     `help:"Print one JSON object." name:"json"`
+	ofTenant `embed:""`
+	Face     string   `help:"API that the key opens: platform, sales, targeting or bot." required:"" enum:"platform,sales,targeting,bot" placeholder:"API"`
+	Scopes   []string `help:"What the key may do, such as platform:crm:read; everything of its API when left out." placeholder:"SCOPE"`
+	Group    string   `help:"Group whose contacts the key sees." placeholder:"ID"`
+	User     string   `help:"Agent the key speaks for." placeholder:"ID"`
+	Name     string   `help:"A name to recognise the key by." placeholder:"NAME"`
+	JSON     bool     `help:"Print one JSON object." name:"json"`
 }
 
 // Help stands below the flags.
@@ -130,7 +144,7 @@ func (c *keyCreateCmd) Run() error {
 	return with(c.Database, func(ctx context.Context, cl *client) error {
 		var k keyJSON
 		in := map[string]any{"face": c.Face, "scopes": scopes, "group": c.Group, "user": c.User, "name": c.Name}
-		if err := cl.call(ctx, "POST", "/parley/v1/tenants/"+url.PathEscape(c.Tenant)+"/keys", in, &k); err != nil {
+		if err := cl.call(ctx, "POST", c.path("keys"), in, &k); err != nil {
 			return err
 		}
 		if c.JSON {
@@ -142,9 +156,8 @@ func (c *keyCreateCmd) Run() error {
 }
 
 type keyListCmd struct {
-	config.Database `embed:""`
-	Tenant          string `help:"Client code of the tenant." required:"" placeholder:"CODE"`
-	JSON            bool   `help:"Print a JSON array." name:"json"`
+	ofTenant `embed:""`
+	JSON     bool `help:"Print a JSON array." name:"json"`
 }
 
 // Help stands below the flags.
@@ -156,7 +169,7 @@ func (keyListCmd) Help() string {
 func (c *keyListCmd) Run() error {
 	return with(c.Database, func(ctx context.Context, cl *client) error {
 		var list []keyJSON
-		if err := cl.call(ctx, "GET", "/parley/v1/tenants/"+url.PathEscape(c.Tenant)+"/keys", nil, &list); err != nil {
+		if err := cl.call(ctx, "GET", c.path("keys"), nil, &list); err != nil {
 			return err
 		}
 		if c.JSON {
@@ -174,9 +187,8 @@ func (c *keyListCmd) Run() error {
 }
 
 type keyRevokeCmd struct {
-	config.Database `embed:""`
-	Tenant          string `help:"Client code of the tenant." required:"" placeholder:"CODE"`
-	ID              string `arg:"" help:"Id of the key, from parley key list."`
+	ofTenant `embed:""`
+	ID       string `arg:"" help:"Id of the key, from parley key list."`
 }
 
 // Help stands below the flags.
@@ -187,7 +199,7 @@ func (keyRevokeCmd) Help() string {
 // Run revokes a key.
 func (c *keyRevokeCmd) Run() error {
 	return with(c.Database, func(ctx context.Context, cl *client) error {
-		if err := cl.call(ctx, "DELETE", "/parley/v1/tenants/"+url.PathEscape(c.Tenant)+"/keys/"+url.PathEscape(c.ID), nil, nil); err != nil {
+		if err := cl.call(ctx, "DELETE", c.path("keys", c.ID), nil, nil); err != nil {
 			return err
 		}
 		fmt.Println("revoked " + c.ID)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"parley/internal/channel"
+	"parley/internal/simulator"
 	"parley/test/platformtest"
 )
 
@@ -21,9 +22,10 @@ func TestMessages(t *testing.T) {
 			{name: "no conversations", method: "GET", path: "/api/saas/chat/conversations", status: 200, want: []string{`"data":[]`, `"hasMore":false`}},
 		})
 		account := c.Connect("15550001")
+		templates := len(simulator.DemoTemplates())
 		play(t, c, saved, []scene{
-			{name: "sync", method: "POST", path: "/api/saas/whatsapp/templates/sync", status: 200, want: []string{`"synced":6`, `"welcome"`, `"outdated":[]`}},
-			{name: "sync again", method: "POST", path: "/api/saas/chat/templates/sync", status: 200, want: []string{`"synced":6`, `"updated":6`, `"new":[]`}},
+			{name: "sync", method: "POST", path: "/api/saas/whatsapp/templates/sync", status: 200, want: []string{fmt.Sprintf(`"synced":%d`, templates), `"welcome"`, `"outdated":[]`}},
+			{name: "sync again", method: "POST", path: "/api/saas/chat/templates/sync", status: 200, want: []string{fmt.Sprintf(`"synced":%d`, templates), fmt.Sprintf(`"updated":%d`, templates), `"new":[]`}},
 			{name: "templates", method: "GET", path: "/api/saas/chat/templates?status=approved&mappingStatus=mapped", status: 200, want: []string{`"name":"hello_world"`, `"variablesCount":0`}, forbid: []string{`"old_offer"`, `"name":"welcome"`}},
 			{name: "paused templates", method: "GET", path: "/api/saas/whatsapp/templates?status=PAUSED&channel=whatsapp", status: 200, want: []string{`"old_offer"`, `"total":1`, `"variablePositions":[1]`}},
 			{name: "a template", method: "POST", path: send, status: 200, body: `{"to":"+91 98765 43210","templateName":"welcome","language":"en_US","variables":["Priya",20],"metadata":{"m":1}}`,
