@@ -17,7 +17,8 @@ build: ## Build bin/parley
 run: build ## Build and start Parley with simulated providers and a demo tenant (DATA=./data LISTEN=127.0.0.1:8080)
 	@$(BIN) serve --simulate --demo --env development --data $(DATA) --listen $(LISTEN)
 
-check: ## Fast checks: vet, staticcheck, the architecture, short tests on SQLite
+check: ## Fast checks: format, vet, staticcheck, the architecture, short tests on SQLite
+	@test -z "$$(gofmt -l cmd internal test)" || { echo "run make fmt"; exit 1; }
 	$(GO) vet $(PKGS)
 	$(GO) tool staticcheck $(PKGS)
 	$(GO) test -short -timeout 5m $(PKGS)
@@ -32,7 +33,7 @@ bench: build ## Measure, as ratios to bounds of the same run
 	@./test/bench/run.sh
 
 fmt: ## Format the Go code
-	gofmt -w cmd internal test sdk 2>/dev/null || gofmt -w cmd internal test
+	gofmt -w cmd internal test
 
 clean: ## Remove what was built (not the data)
 	rm -rf bin

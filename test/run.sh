@@ -36,6 +36,9 @@ command -v node >/dev/null 2>&1 || { echo "installing Node.js for the realtime t
 timeout=25m
 [ -z "${PARLEY_SOAK:-}" ] || timeout=6h
 
+echo "== format"
+unformatted=$(gofmt -l cmd internal test)
+[ -z "$unformatted" ] || { echo "not formatted; run make fmt:" >&2; echo "$unformatted" >&2; exit 1; }
 echo "== vet";         go vet ./...
 echo "== staticcheck"; go tool staticcheck ./...
 echo "== tests";       go test -timeout "$timeout" ./...

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"parley/internal/id"
 	"parley/internal/store"
@@ -83,4 +84,18 @@ func End(r store.Reader) (Cursor, error) {
 func OfContact(r store.Reader, contact id.ID, limit int) ([]Event, error) {
 	rows, err := r.Query("SELECT "+columns+" FROM event WHERE tenant_id=? AND contact_id=? ORDER BY xid DESC, seq DESC LIMIT ?", contact, limit)
 	return store.Collect(rows, err, scan)
+}
+
+// Lag returns how old the oldest event is that readers may not see yet, because
+// a transaction older than it is still running. It is zero on SQLite.
+func Lag(r store.Reader) (time.Duration, error) {
+	if r.Dialect() != store.Postgres {
+		return 0, nil
+	}
+	var oldest time.Time
+	err := r.All().QueryRow("SELECT MIN(at) FROM event WHERE NOT (" + r.Dialect().Horizon("xid") + ")").Scan(store.Time(&oldest))
+	if err != nil || oldest.IsZero() {
+		return 0, err
+	}
+	return r.Now().Sub(oldest), nil
 }

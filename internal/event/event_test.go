@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -126,6 +127,60 @@ func TestAReaderNeverSkipsALateCommit(t *testing.T) {
 		}
 		if len(seen) != writers*each {
 			t.Fatalf("read %d of %d events", len(seen), writers*each)
+		}
+	}, storetest.Once())
+}
+
+// A transaction that stays open holds the feed back, and the lag tells.
+func TestLag(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		log := event.NewLog()
+		add := func() {
+			t.Helper()
+			if err := db.Write(bg, id.New(), func(tx *store.Tx) error {
+				_, err := log.Append(tx, event.New{Type: "a.b", Subject: id.New(), Actor: "system"})
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		lag := func() time.Duration {
+			t.Helper()
+			d, err := event.Lag(db.Read(bg, id.Zero))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+		add()
+		if db.Dialect() == store.SQLite {
+			if lag() != 0 {
+				t.Fatal("SQLite commits in order and never lags")
+			}
+			return
+		}
+		open, held, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		go func() {
+			done <- db.Write(bg, id.New(), func(tx *store.Tx) error {
+				_, err := log.Append(tx, event.New{Type: "a.b", Subject: id.New(), Actor: "system"})
+				close(held)
+				<-open
+				return err
+			})
+		}()
+		<-held
+		add()
+		for deadline := time.Now().Add(5 * time.Second); lag() == 0; {
+			if time.Now().After(deadline) {
+				t.Fatal("an event behind an open transaction must lag")
+			}
+		}
+		close(open)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if d := lag(); d != 0 {
+			t.Fatalf("with nothing open the feed lags %s", d)
 		}
 	}, storetest.Once())
 }

@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"parley/internal/config"
+	"parley/internal/event"
 	"parley/internal/face/admin"
 	"parley/internal/face/platform"
 	"parley/internal/fault"
 	"parley/internal/httpx"
+	"parley/internal/id"
 	"parley/internal/realtime/socketio"
 	"parley/internal/telemetry"
 	"parley/internal/verify"
@@ -135,6 +137,15 @@ func (a *App) watch() {
 			return -1
 		}
 		return float64(n)
+	})
+	a.metrics.GaugeFunc("feed_lag_seconds", "Age of the oldest event that readers may not see yet, because an older transaction still runs.", func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		lag, err := event.Lag(a.DB.Read(ctx, id.Zero))
+		if err != nil {
+			return -1
+		}
+		return lag.Seconds()
 	})
 	a.metrics.GaugeFunc("sockets", "Realtime connections.", func() float64 { return float64(a.sockets.Stats().Connections) })
 }
