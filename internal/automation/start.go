@@ -70,7 +70,7 @@ func (w *walk) begin(name string) error {
 	if err := w.tell("run.started"); err != nil {
 		return err
 	}
-	_, err := w.s.contacts.AddActivityIn(w.tx, contact.Activity{Contact: w.r.contact, Type: "automation_triggered", Title: "Automation started: " + name,
+	_, err := w.s.contacts.RecordIn(w.tx, contact.Activity{Contact: w.r.contact, Type: "automation_triggered", Title: "Automation started: " + name,
 		Metadata: map[string]any{"automationId": w.r.rule.String(), "runId": w.r.id.String(), "trigger": w.r.trigger}, PerformedBy: "system"})
 	if err != nil && fault.As(err) == nil {
 		return err

@@ -15,6 +15,19 @@ import (
 // Invalid naming "type", "title", "body" or "metadata".
 func (s *Service) AddActivityIn(tx *store.Tx, a Activity) (Activity, error) {
 	var err error
+	if a.Metadata, err = checkOpen("metadata", a.Metadata); err != nil {
+		return a, err
+	}
+	if err := exists(tx, a.Contact); err != nil {
+		return a, err
+	}
+	return s.RecordIn(tx, a)
+}
+
+// RecordIn is AddActivityIn for rooms that have the contact at hand and make up
+// the metadata themselves: it looks for neither.
+func (s *Service) RecordIn(tx *store.Tx, a Activity) (Activity, error) {
+	var err error
 	if a.Type, err = Line("type", a.Type, maxTag); err != nil {
 		return a, err
 	}
@@ -30,17 +43,14 @@ func (s *Service) AddActivityIn(tx *store.Tx, a Activity) (Activity, error) {
 	if a.PerformedBy, err = Line("performedBy", a.PerformedBy, maxWord); err != nil {
 		return a, err
 	}
-	if a.Metadata, err = checkOpen("metadata", a.Metadata); err != nil {
-		return a, err
-	}
 	if a.PerformedBy == "" {
 		a.PerformedBy = "system"
 	}
 	if a.CreatedAt.IsZero() {
 		a.CreatedAt = tx.Now()
 	}
-	if err := exists(tx, a.Contact); err != nil {
-		return a, err
+	if a.Metadata == nil {
+		a.Metadata = map[string]any{}
 	}
 	a.ID = id.New()
 	_, err = tx.Exec("INSERT INTO activity (tenant_id, id, contact_id, type, title, body, metadata, performed_by, created_at) VALUES (?,?,?,?,?,?,?,?,?)",

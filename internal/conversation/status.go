@@ -145,7 +145,7 @@ func (s *Service) noteIn(tx *store.Tx, channelKind, what string, m Message, at t
 		body := []rune(m.Text)
 		a.Body = string(body[:min(len(body), maxNote)])
 	}
-	if _, err := s.contacts.AddActivityIn(tx, a); err != nil {
+	if _, err := s.contacts.RecordIn(tx, a); err != nil {
 		return err
 	}
 	return s.contacts.TouchIn(tx, m.Contact, at)

@@ -124,7 +124,7 @@ func (s *Service) arrive(tx *store.Tx, actor string, n NewCard, by arrival) (car
 				return err
 			}
 			card, made = Card{Contact: c, Deal: d, Pipeline: at.Pipeline, Stage: at.Stage}, true
-			_, err = s.contacts.AddActivityIn(tx, contact.Activity{Contact: c.ID, Type: "lead_created", Title: "Lead created", PerformedBy: actor})
+			_, err = s.contacts.RecordIn(tx, contact.Activity{Contact: c.ID, Type: "lead_created", Title: "Lead created", PerformedBy: actor})
 			return err
 		}
 		var err error

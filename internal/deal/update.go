@@ -173,7 +173,7 @@ func (s *Service) move(tx *store.Tx, actor string, card Card, stage id.ID) (Card
 	if err := s.mark(tx, &card); err != nil {
 		return Card{}, err
 	}
-	if _, err := s.contacts.AddActivityIn(tx, contact.Activity{Contact: d.Contact, Type: "stage_change", Title: "Moved from " + from.Name + " to " + to.Stage.Name,
+	if _, err := s.contacts.RecordIn(tx, contact.Activity{Contact: d.Contact, Type: "stage_change", Title: "Moved from " + from.Name + " to " + to.Stage.Name,
 		Metadata: map[string]any{"fromStageId": from.ID.String(), "toStageId": d.Stage.String()}, PerformedBy: actor}); err != nil {
 		return Card{}, err
 	}

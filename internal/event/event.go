@@ -59,9 +59,10 @@ func (l *Log) Append(tx *store.Tx, n New) (Event, error) {
 	}
 	e := Event{Tenant: tx.Tenant(), Type: n.Type, Subject: n.Subject, Contact: n.Contact,
 		Changed: n.Changed, Actor: n.Actor, Cause: n.Cause, At: tx.Now()}
-	err := tx.QueryRow("INSERT INTO event (tenant_id, xid, type, subject, contact_id, changed, actor, cause, at) VALUES (?,"+
-		tx.Dialect().XID()+",?,?,?,?,?,?,?) RETURNING xid, seq",
-		e.Type, e.Subject, e.Contact, store.JSON(e.Changed), e.Actor, store.NullText(e.Cause), e.At).Scan(&e.Cursor.XID, &e.Cursor.Seq)
+	var err error
+	e.Cursor.XID, e.Cursor.Seq, err = tx.InsertFed("INSERT INTO event (tenant_id, xid, type, subject, contact_id, changed, actor, cause, at) VALUES (?,"+
+		tx.Dialect().XID()+",?,?,?,?,?,?,?)",
+		e.Type, e.Subject, e.Contact, store.JSON(e.Changed), e.Actor, store.NullText(e.Cause), e.At)
 	if err != nil {
 		return Event{}, fmt.Errorf("event: append %s: %w", n.Type, err)
 	}

@@ -88,6 +88,21 @@ func (tx *Tx) Exec(query string, args ...any) (int64, error) {
 	return affected(tx.c.exec(tx.ctx, checked(query), bind(tx.tenant, args)))
 }
 
+// InsertFed inserts one row into a feed: a table with the columns xid (see
+// Dialect.XID) and seq, which the database counts. It returns both.
+func (tx *Tx) InsertFed(query string, args ...any) (xid, seq int64, err error) {
+	if tx.db.dialect == Postgres {
+		err = tx.QueryRow(query+" RETURNING xid, seq", args...).Scan(&xid, &seq)
+		return xid, seq, err
+	}
+	res, err := tx.c.exec(tx.ctx, checked(query), bind(tx.tenant, args))
+	if err != nil {
+		return 0, 0, err
+	}
+	seq, err = res.LastInsertId() // the rowid, which is cheaper than RETURNING
+	return 0, seq, err
+}
+
 // Query reads the tenant's rows within the transaction.
 func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) {
 	return tx.c.query(tx.ctx, checked(query), bind(tx.tenant, args))
