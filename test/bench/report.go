@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -106,7 +107,7 @@ func newReport(o options, dir string) (*report, error) {
 // print writes the figures as Markdown, as docs/performance.md shows them.
 func (r *report) print(w io.Writer) {
 	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
-	p("Measured %s, commit %s, %s, %d cores, %d clients. The clients run on the same cores as the server.", r.At.Format("2006-01-02 15:04 MST"), or(r.Commit, "unknown"), r.Go, r.Cores, r.Clients)
+	p("Measured %s, commit %s, %s, %d cores, %d clients. The clients run on the same cores as the server.", r.At.Format("2006-01-02 15:04 MST"), or(r.Commit, head()), r.Go, r.Cores, r.Clients)
 	p("An fsync of 4 KB takes %.2f ms (p50), %.2f ms (p99) on this disk. The run took %.0f s.", r.SyncP50, r.SyncP99, r.Seconds)
 	if len(r.Loads) > 0 {
 		p("\n| Load | requests/s | p50 ms | p99 ms | the same rows raw, requests/s | **ratio to raw** | bare net/http, requests/s | **ratio to bare** |")
@@ -154,4 +155,13 @@ func or(s, other string) string {
 		return other
 	}
 	return s
+}
+
+// head names the checkout's commit, for a program that was built without it.
+func head() string {
+	out, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
 }
