@@ -100,6 +100,9 @@ func Open(ctx context.Context, cfg config.Server, o Options) (*App, error) {
 	if o.Clock == nil {
 		o.Clock = clock.Real{}
 	}
+	if err := resume(cfg.Database); err != nil {
+		return nil, err
+	}
 	box, err := secret.LoadBox(cfg.Data, cfg.SecretKey)
 	if err != nil {
 		return nil, err

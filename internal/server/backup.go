@@ -64,21 +64,48 @@ func Restore(ctx context.Context, d config.Database, file string) error {
 // staged is where a backup waits to become the database.
 func staged(d config.Database) string { return d.File() + ".restore" }
 
-// install makes a staged backup the database. Nobody may have it open.
+// install makes a staged backup the database. Nobody may have it open. A crash in
+// the middle is made good by resume.
 func install(d config.Database) error {
-	if _, err := os.Stat(d.File()); err == nil {
-		old := d.File() + ".before-restore"
-		removeDatabase(old)
-		for _, suffix := range []string{"", "-wal", "-shm"} {
-			if err := os.Rename(d.File()+suffix, old+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return err
-			}
-		}
+	old := d.File() + ".before-restore"
+	removeDatabase(old)
+	if err := moveDatabase(d.File(), old); err != nil {
+		return err
 	}
 	if err := os.Rename(staged(d), d.File()); err != nil {
 		return err
 	}
 	return syncFile(filepath.Dir(d.File()))
+}
+
+// resume finishes an install that was cut off after it had put the old database
+// aside: without it the server would begin with an empty one.
+func resume(d config.Database) error {
+	if d.Database != "" || exists(d.File()) || !exists(staged(d)) || !exists(d.File()+".before-restore") {
+		return nil
+	}
+	if err := moveDatabase(d.File(), d.File()+".before-restore"); err != nil { // what is left of its companions
+		return err
+	}
+	if err := os.Rename(staged(d), d.File()); err != nil {
+		return err
+	}
+	return syncFile(filepath.Dir(d.File()))
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// moveDatabase renames a database with its companions, as far as they are there.
+func moveDatabase(from, to string) error {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Rename(from+suffix, to+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // stage copies a backup beside the database and proves that it is one, is not
