@@ -173,7 +173,10 @@ const statusGone = 499
 func (x *exchange) log(took time.Duration) {
 	status := x.status()
 	level := slog.LevelInfo
-	if status >= 500 {
+	switch {
+	case status == http.StatusServiceUnavailable:
+		level = slog.LevelWarn // told to come back: a full queue, a stopping server
+	case status >= 500:
 		level = slog.LevelError
 	}
 	route := x.r.Pattern

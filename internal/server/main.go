@@ -251,6 +251,10 @@ func (a *App) inherit(ctx context.Context) error {
 	return err
 }
 
+// linger is how long a stopping server still takes connections, to answer them
+// with 503 instead of a reset: those that wait in the kernel's queue get an answer.
+const linger = 100 * time.Millisecond
+
 // start runs the roles of an App and returns how many results to expect.
 func (a *App) start(run context.Context, ln net.Listener, ended chan<- error) (n int) {
 	// Requests end before the workers do, the workers before the sockets.
@@ -258,7 +262,7 @@ func (a *App) start(run context.Context, ln net.Listener, ended chan<- error) (n
 	n++
 	go func() {
 		defer stopWork()
-		ended <- httpx.Serve(run, ln, a.api, httpx.ServeOptions{Log: a.log, Grace: a.cfg.Grace})
+		ended <- httpx.Serve(run, ln, a.api, httpx.ServeOptions{Log: a.log, Grace: a.cfg.Grace, Linger: linger})
 	}()
 	if a.cfg.Has(config.RoleWorker) {
 		n += 2
