@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"strings"
+	"time"
 
 	"parley/internal/fault"
 	"parley/internal/id"
@@ -143,6 +144,12 @@ func consent(r store.Reader, cid id.ID, channel string) (state string, err error
 // contact.opted_out or contact.opted_in, which follows a change. Faults:
 // NotFound; Invalid naming "channel" or "state".
 func (s *Service) SetConsentIn(tx *store.Tx, cid id.ID, channel, state, source string) error {
+	return s.ConsentSaidIn(tx, cid, channel, state, source, tx.Now())
+}
+
+// ConsentSaidIn is SetConsentIn for what the contact said at a moment that may
+// be long ago: it changes nothing when something was said after it.
+func (s *Service) ConsentSaidIn(tx *store.Tx, cid id.ID, channel, state, source string, said time.Time) error {
 	channel, err := Line("channel", channel, maxTag)
 	if err != nil {
 		return err
@@ -170,9 +177,13 @@ func (s *Service) SetConsentIn(tx *store.Tx, cid id.ID, channel, state, source s
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec("INSERT INTO consent (tenant_id, contact_id, channel, state, source, at) VALUES (?,?,?,?,?,?) "+
-		"ON CONFLICT (tenant_id, contact_id, channel) DO UPDATE SET state=excluded.state, source=excluded.source, at=excluded.at",
-		cid, channel, state, source, tx.Now()); err != nil {
+	if said.IsZero() || said.After(tx.Now()) {
+		said = tx.Now()
+	}
+	n, err := tx.Exec("INSERT INTO consent (tenant_id, contact_id, channel, state, source, at) VALUES (?,?,?,?,?,?) "+
+		"ON CONFLICT (tenant_id, contact_id, channel) DO UPDATE SET state=excluded.state, source=excluded.source, at=excluded.at WHERE consent.at<=excluded.at",
+		cid, channel, state, source, said)
+	if err != nil || n == 0 {
 		return err
 	}
 	switch {

@@ -424,7 +424,7 @@ func (in *intake) preferences(ps []channel.Preference) error {
 		if p.Marketing {
 			state = contact.In
 		}
-		if err := in.s.contacts.SetConsentIn(in.tx, who.ID, in.account.Kind, state, in.actor); err != nil {
+		if err := in.s.contacts.ConsentSaidIn(in.tx, who.ID, in.account.Kind, state, in.actor, p.At); err != nil {
 			return err
 		}
 	}

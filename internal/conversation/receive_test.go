@@ -344,6 +344,13 @@ func TestPreferencesBecomeConsent(t *testing.T) {
 		if out, err := w.Contacts.OptedOut(w.DB.Read(bg, w.Tenant), c.Contact, "whatsapp"); err != nil || !out {
 			t.Fatalf("opted out %v: %v", out, err)
 		}
+		// A webhook that is repeated late does not take back what was said since.
+		w.Clock.Advance(time.Hour)
+		w.Receive(t, channel.Batch{Preferences: []channel.Preference{pref(true, now.Add(time.Minute))}})
+		w.Receive(t, channel.Batch{Preferences: []channel.Preference{pref(false, now)}})
+		if out, err := w.Contacts.OptedOut(w.DB.Read(bg, w.Tenant), c.Contact, "whatsapp"); err != nil || out {
+			t.Fatalf("an older preference won: opted out %v, %v", out, err)
+		}
 		if _, found, err := w.Contacts.Find(w.DB.Read(bg, w.Tenant), contact.Phone, "919999999999"); err != nil || found {
 			t.Fatal("a preference made a contact")
 		}
