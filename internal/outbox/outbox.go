@@ -9,7 +9,6 @@ import (
 	"parley/internal/clock"
 	"parley/internal/contact"
 	"parley/internal/conversation"
-	"parley/internal/event"
 	"parley/internal/job"
 	"parley/internal/store"
 )
@@ -48,8 +47,8 @@ type Outbox struct {
 var _ job.Ledger = (*Outbox)(nil)
 
 // New returns the gate over the channels by kind. Events of messages are
-// appended to log by way of messages.
-func New(db *store.DB, _ *event.Log, channels map[string]channel.Channel, accounts *account.Service, contacts *contact.Service,
+// appended by way of messages.
+func New(db *store.DB, channels map[string]channel.Channel, accounts *account.Service, contacts *contact.Service,
 	messages *conversation.Service, o Options) *Outbox {
 	if o.SendTimeout <= 0 {
 		o.SendTimeout = 45 * time.Second

@@ -22,7 +22,7 @@ func TestTwoNodesOnOneLane(t *testing.T) {
 	c := clock.NewFake(convtest.Start)
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := convtest.New(t, db, c, outbox.Options{})
-		other := outbox.New(db, w.Log, map[string]channel.Channel{"whatsapp": w.Channel}, w.Accounts, w.Contacts, w.Conversations, outbox.Options{})
+		other := outbox.New(db, map[string]channel.Channel{"whatsapp": w.Channel}, w.Accounts, w.Contacts, w.Conversations, outbox.Options{})
 		const people, each = 8, 5
 		for p := range people {
 			w.Hello(t, fmt.Sprintf("91900000%04d", p))

@@ -145,7 +145,7 @@ func (a *App) build(box *secret.Box, o Options) error {
 	a.Accounts = account.New(a.DB, a.Tenants)
 	templates := conversation.NewTemplates(a.DB, a.Accounts, channels)
 	a.Conversations = conversation.NewService(a.DB, feed, a.Contacts, a.Deals, a.Tenants, a.Accounts, templates)
-	a.Outbox = outbox.New(a.DB, feed, channels, a.Accounts, a.Contacts, a.Conversations, outbox.Options{Logger: a.log})
+	a.Outbox = outbox.New(a.DB, channels, a.Accounts, a.Contacts, a.Conversations, outbox.Options{Logger: a.log})
 	a.Webhooks = webhook.NewService(a.DB, feed, a.Tenants, poster.New(hooks))
 	a.Automations = automation.NewService(a.DB, feed, a.Contacts, a.Deals, a.Conversations, a.Webhooks, a.Tenants, a.clock)
 	a.Jobs = job.NewConsole(a.DB)

@@ -96,7 +96,7 @@ func New(t testing.TB, db *store.DB, o Options) *Rig {
 	r.Accounts = account.New(db, r.Tenants)
 	r.Conversations = conversation.NewService(db, r.Feed, r.Contacts, r.Deals, r.Tenants, r.Accounts,
 		conversation.NewTemplates(db, r.Accounts, channels))
-	gate := outbox.New(db, r.Feed, channels, r.Accounts, r.Contacts, r.Conversations, outbox.Options{})
+	gate := outbox.New(db, channels, r.Accounts, r.Contacts, r.Conversations, outbox.Options{})
 	hooks := webhook.NewService(db, r.Feed, r.Tenants, poster.New(outside))
 	r.Automations = automation.NewService(db, r.Feed, r.Contacts, r.Deals, r.Conversations, hooks, r.Tenants, db.Clock())
 	idem := idempotency.New(db)

@@ -66,7 +66,7 @@ func New(t T, db *store.DB, c *clock.Fake, o outbox.Options) *World {
 	w.Accounts = account.New(db, w.Tenants)
 	w.Templates = conversation.NewTemplates(db, w.Accounts, channels)
 	w.Conversations = conversation.NewService(db, w.Log, w.Contacts, w.Cards, w.Tenants, w.Accounts, w.Templates)
-	w.Outbox = outbox.New(db, w.Log, channels, w.Accounts, w.Contacts, w.Conversations, o)
+	w.Outbox = outbox.New(db, channels, w.Accounts, w.Contacts, w.Conversations, o)
 	ten, err := w.Tenants.Create(context.Background(), tenant.NewTenant{Name: "Acme"})
 	if err != nil {
 		t.Fatal(err)
