@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
@@ -17,8 +18,11 @@ import (
 func TestAMixedGroupGivesEachItsEnd(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		tenant := id.New()
-		refused := errors.New("refused")
-		for round := 0; round < 5; round++ {
+		var refused error = errors.New("refused")
+		for round := 0; round < 6; round++ {
+			if round%2 == 1 { // a fault before any change leaves the group as it is
+				refused = fault.New(fault.Conflict, "refused")
+			}
 			hold, held := make(chan struct{}), make(chan struct{})
 			var wg sync.WaitGroup
 			wg.Add(1)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"parley/internal/fault"
 	"parley/internal/id"
 )
 
@@ -235,7 +236,9 @@ func (w *writer) together(given []*call, save, more bool) (done []*call, spoiled
 			continue
 		}
 		w.c.dirty = false
-		if k.hooks, k.err = w.run(k); k.err != nil && w.c.dirty {
+		if k.hooks, k.err = w.run(k); k.err != nil && (w.c.dirty || fault.As(k.err) == nil) {
+			// It changed something, or it failed for a reason of the database's own,
+			// which may have undone the transaction beneath us (a full disk does).
 			return done, true, nil
 		}
 	}
