@@ -182,21 +182,9 @@ func (m *Main) once(ctx context.Context, again *swap) (next *swap, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, app.Close()) }()
-	if n, merr := app.DB.Migrate(ctx); merr != nil {
-		_ = ln.Close()
-		return nil, merr
-	} else if n > 0 {
-		m.log.Info("migrated the database", "steps", n)
-	}
-	if err := app.Tenants.CheckSeal(ctx); err != nil {
+	if err := app.prepare(ctx, o.alone); err != nil {
 		_ = ln.Close()
 		return nil, err
-	}
-	if o.alone {
-		if err := app.inherit(ctx); err != nil {
-			_ = ln.Close()
-			return nil, err
-		}
 	}
 	m.mu.Lock()
 	m.app, m.url = app, url
@@ -235,6 +223,21 @@ func (m *Main) once(ctx context.Context, again *swap) (next *swap, err error) {
 		}
 	}
 	return next, err
+}
+
+// prepare brings an opened database to where a server may run on it.
+func (a *App) prepare(ctx context.Context, alone bool) error {
+	n, err := a.DB.Migrate(ctx)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		a.log.Info("migrated the database", "steps", n)
+	}
+	if err := a.Tenants.CheckSeal(ctx); err != nil || !alone {
+		return err
+	}
+	return a.inherit(ctx)
 }
 
 // inherit settles at once what a process that was killed left at work, instead

@@ -67,14 +67,6 @@ func (d Dialect) JSONText(column, key string) string {
 	return "json_extract(" + column + ",'$." + key + "')"
 }
 
-// Least is the name of the two-argument minimum.
-func (d Dialect) Least() string {
-	if d == Postgres {
-		return "LEAST"
-	}
-	return "MIN"
-}
-
 var rebound sync.Map // query text -> PostgreSQL text
 
 // rebind turns ? and ?N into $n for PostgreSQL. As in SQLite, a bare ? takes

@@ -31,14 +31,21 @@ var cluster struct {
 // no password; otherwise the process starts one of its own.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
+	name := create(t)
+	t.Cleanup(func() { admin(t, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
+	return cluster.url(name)
+}
+
+// create makes an empty database, and the cluster if it is the first.
+func create(t testing.TB) (name string) {
+	t.Helper()
 	cluster.Do(func() { cluster.url, cluster.err = start() })
 	if cluster.err != nil {
 		t.Fatalf("PostgreSQL for tests: %v", cluster.err)
 	}
-	name := "t" + id.New().String()
+	name = "t" + id.New().String()
 	admin(t, "CREATE DATABASE "+name)
-	t.Cleanup(func() { admin(t, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
-	return cluster.url(name)
+	return name
 }
 
 // idle are databases that a finished test left empty and migrated: emptying one
@@ -63,13 +70,7 @@ func pooled(t testing.TB) string {
 	}
 	idle.Unlock()
 	if url == "" {
-		cluster.Do(func() { cluster.url, cluster.err = start() })
-		if cluster.err != nil {
-			t.Fatalf("PostgreSQL for tests: %v", cluster.err)
-		}
-		name := "t" + id.New().String()
-		admin(t, "CREATE DATABASE "+name)
-		url = cluster.url(name)
+		url = cluster.url(create(t))
 	}
 	t.Cleanup(func() {
 		if err := store.Admin(context.Background(), url, empty); err != nil {
