@@ -35,6 +35,7 @@ type Server struct {
 	Demo     bool `help:"Seed a demo tenant with a rule and print its keys. Needs --simulate." env:"PARLEY_DEMO"`
 
 	SecretKey   string   `help:"32 bytes as hex or base64 that seal the stored secrets. Left out, a key file is made in the data folder." env:"PARLEY_SECRET_KEY" placeholder:"KEY"`
+	AdminToken  string   `help:"Token of the operator: who sends it may make tenants and keys over the API (/parley/v1, /api/clients). Left out, nobody may." env:"PARLEY_ADMIN_TOKEN" placeholder:"TOKEN"`
 	EgressAllow []string `help:"Private address ranges that webhooks may reach, such as 10.1.0.0/16. Public addresses are always allowed." env:"PARLEY_EGRESS_ALLOW" placeholder:"CIDR"`
 	GraphURL    string   `help:"Base URL of Meta's Graph API." default:"https://graph.facebook.com" env:"PARLEY_GRAPH_URL" placeholder:"URL"`
 	GraphAPI    string   `name:"graph-version" help:"Version of Meta's Graph API." default:"v24.0" env:"PARLEY_GRAPH_VERSION" placeholder:"VERSION"`
@@ -54,6 +55,9 @@ type Server struct {
 	Pprof     string `help:"Loopback address for profiles; off when left out." env:"PARLEY_PPROF" placeholder:"HOST:PORT"`
 	Env       string `help:"Name of this installation, shown by the health route." default:"production" env:"PARLEY_ENV"`
 }
+
+// MinToken is the least length of the operator's token.
+const MinToken = 24
 
 // Roles of a node.
 const (
@@ -78,6 +82,9 @@ func (s *Server) Validate() error {
 	}
 	if d := s.Database.Database; d != "" && !strings.HasPrefix(d, "postgres://") && !strings.HasPrefix(d, "postgresql://") {
 		return fmt.Errorf("--database wants a postgres:// URL; leave it out for the embedded database in --data")
+	}
+	if n := len(s.AdminToken); n > 0 && n < MinToken {
+		return fmt.Errorf("--admin-token must have at least %d characters, not %d", MinToken, n)
 	}
 	if _, err := Prefixes(s.EgressAllow); err != nil {
 		return fmt.Errorf("--egress-allow: %w", err)

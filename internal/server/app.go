@@ -66,6 +66,8 @@ type App struct {
 	live     *realtime.Dispatcher
 	metrics  *metrics.Registry
 	platform *platform.Face
+	operate  *admin.Face
+	clients  *platform.Operator
 	outside  []*egress.Client
 	// api answers the public port, command the command socket.
 	api, command *httpx.Server
@@ -179,18 +181,20 @@ func (a *App) serveable(o Options, idem httpx.Idempotency) error {
 	if len(a.cfg.CORSOrigins) > 0 {
 		opts.CORS = &httpx.CORS{Origins: a.cfg.CORSOrigins, Credentials: true}
 	}
-	if a.api, err = httpx.NewHandler(opts, a.faces(o)...); err != nil {
-		return err
-	}
 	status := func(ctx context.Context) admin.Status { return a.status(ctx, o.url) }
 	ops := admin.Services{DB: a, Tenants: a.Tenants, Access: a.Access, Accounts: a.Accounts, Outbox: a.Outbox, Conversations: a.Conversations,
-		Status: status, Restore: o.restore}
+		Operator: access.NewOperator(a.cfg.AdminToken), Status: status, Restore: o.restore}
 	if o.simulated != nil {
 		ops.Simulator = o.simulated
 		ops.Changed = func(ctx context.Context, t id.ID) error { return o.simulated.arrange(ctx, a, o.loopback, t) }
 	}
+	a.operate = admin.New(ops)
+	a.clients = platform.NewOperator(platform.OperatorServices{Operator: ops.Operator, Tenants: a.Tenants, Access: a.Access, Accounts: a.Accounts, Changed: ops.Changed})
+	if a.api, err = httpx.NewHandler(opts, a.faces(o)...); err != nil {
+		return err
+	}
 	// Commands take their time: a verification of a large base, a backup.
-	a.command, err = httpx.NewHandler(httpx.Options{Log: a.log, Clock: a.clock, Timeout: -1}, admin.New(ops).HTTP())
+	a.command, err = httpx.NewHandler(httpx.Options{Log: a.log, Clock: a.clock, Timeout: -1}, a.operate.Socket())
 	return err
 }
 

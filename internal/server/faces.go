@@ -39,7 +39,7 @@ func (a *App) faces(o Options) []httpx.Face {
 	}
 	out := []httpx.Face{own}
 	if a.cfg.Has(config.RoleAPI) {
-		out = append(out, a.platform.HTTP())
+		out = append(out, a.platform.HTTP(), a.operate.HTTP(), a.clients.HTTP())
 	}
 	return out
 }

@@ -91,11 +91,28 @@ func (s Settings) checked() (Settings, error) {
 // Configure replaces the settings; a zero field means its default. Faults:
 // Invalid naming the setting, NotFound.
 func (s *Service) Configure(ctx context.Context, tenant id.ID, set Settings) (Tenant, error) {
-	set, err := set.checked()
-	if err != nil {
-		return Tenant{}, err
-	}
+	return s.EditSettings(ctx, tenant, func(stored *Settings) { *stored = set })
+}
+
+// EditSettings changes some of the settings with edit, which gets those that were
+// set (zero: the default holds) and may run more than once. Faults as Configure's.
+func (s *Service) EditSettings(ctx context.Context, tenant id.ID, edit func(*Settings)) (Tenant, error) {
 	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (Tenant, error) {
+		if err := tx.Lock("tenant", tenant.String()); err != nil {
+			return Tenant{}, err
+		}
+		var set Settings
+		found, err := store.Found(tx.QueryRow("SELECT settings FROM tenant WHERE tenant_id=?").Scan(store.JSON(&set)))
+		if err != nil {
+			return Tenant{}, err
+		}
+		if !found {
+			return Tenant{}, fault.Unknown("tenant")
+		}
+		edit(&set)
+		if set, err = set.checked(); err != nil {
+			return Tenant{}, err
+		}
 		if _, err := tx.Exec("UPDATE tenant SET settings=?, updated_at=? WHERE tenant_id=?", store.JSON(set), tx.Now()); err != nil {
 			return Tenant{}, err
 		}

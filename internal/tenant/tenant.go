@@ -86,42 +86,94 @@ func makeCode() string {
 // Create makes an active tenant with a fresh webhook secret. Faults: Invalid
 // naming "name" or "code"; Conflict when the code is taken.
 func (s *Service) Create(ctx context.Context, n NewTenant) (Tenant, error) {
-	name := strings.TrimSpace(n.Name)
+	n, err := n.checked()
+	if err != nil {
+		return Tenant{}, err
+	}
+	return store.Write(ctx, s.db, id.New(), func(tx *store.Tx) (Tenant, error) { return s.CreateIn(tx, n) })
+}
+
+// checked returns n in its stored form, or says what is wrong.
+func (n NewTenant) checked() (NewTenant, error) {
+	var err error
+	if n.Name, err = cleanName(n.Name); err != nil {
+		return n, err
+	}
+	n.Code = strings.ToUpper(strings.TrimSpace(n.Code))
+	if n.Code != "" && !codeForm.MatchString(n.Code) {
+		return n, fault.Field("code", "a code must be 3 to 40 letters, digits, _ or -")
+	}
+	return n, nil
+}
+
+func cleanName(name string) (string, error) {
+	name = strings.TrimSpace(name)
 	if name == "" {
-		return Tenant{}, fault.Missing("name")
+		return "", fault.Missing("name")
 	}
 	if utf8.RuneCountInString(name) > 200 || !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
-		return Tenant{}, fault.Field("name", "the name must be plain text of at most 200 characters")
+		return "", fault.Field("name", "the name must be plain text of at most 200 characters")
 	}
-	given := strings.ToUpper(strings.TrimSpace(n.Code))
-	if given != "" && !codeForm.MatchString(given) {
-		return Tenant{}, fault.Field("code", "a code must be 3 to 40 letters, digits, _ or -")
+	return name, nil
+}
+
+// CreateIn is Create inside a transaction that is bound to a new id, which
+// becomes the tenant's.
+func (s *Service) CreateIn(tx *store.Tx, n NewTenant) (Tenant, error) {
+	n, err := n.checked()
+	if err != nil {
+		return Tenant{}, err
 	}
-	signing := secret.NewToken("whsec_", 32)
-	tid := id.New()
-	return store.Write(ctx, s.db, tid, func(tx *store.Tx) (Tenant, error) {
-		t := Tenant{ID: tid, Code: given, Name: name, Status: Active, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
-		for try := 0; ; try++ {
-			if given == "" {
-				t.Code = makeCode()
-			}
-			n, err := tx.Exec("INSERT INTO tenant (tenant_id, code, name, status, settings, created_at, updated_at) VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
-				t.Code, t.Name, t.Status, store.JSON(t.Settings), t.CreatedAt, t.UpdatedAt)
-			if err != nil {
-				return t, err
-			}
-			if n == 1 {
-				break
-			}
-			if given != "" {
-				return t, fault.New(fault.Conflict, "the code %s is taken; choose another", given).Because("code")
-			}
-			if try == 20 {
-				return t, fmt.Errorf("tenant: found no free code")
-			}
+	t := Tenant{ID: tx.Tenant(), Code: n.Code, Name: n.Name, Status: Active, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
+	for try := 0; ; try++ {
+		if n.Code == "" {
+			t.Code = makeCode()
 		}
-		t.Settings = t.Settings.withDefaults()
-		return t, s.SetSecretIn(tx, WebhookSecret, signing)
+		made, err := tx.Exec("INSERT INTO tenant (tenant_id, code, name, status, settings, created_at, updated_at) VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+			t.Code, t.Name, t.Status, store.JSON(t.Settings), t.CreatedAt, t.UpdatedAt)
+		if err != nil {
+			return t, err
+		}
+		if made == 1 {
+			break
+		}
+		if n.Code != "" {
+			return t, fault.New(fault.Conflict, "the code %s is taken; choose another", n.Code).Because("code")
+		}
+		if try == 20 {
+			return t, fmt.Errorf("tenant: found no free code")
+		}
+	}
+	t.Settings = t.Settings.withDefaults()
+	return t, s.SetSecretIn(tx, WebhookSecret, secret.NewToken("whsec_", 32))
+}
+
+// FreeCode returns a client code that no tenant has now.
+func (s *Service) FreeCode(ctx context.Context) (string, error) {
+	for range 20 {
+		code := makeCode()
+		if _, err := s.ByCode(ctx, code); fault.As(err) != nil && fault.As(err).Code == fault.NotFound {
+			return code, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("tenant: found no free code")
+}
+
+// Rename gives a tenant another name; its code and keys stay. Faults: Invalid
+// naming "name", NotFound.
+func (s *Service) Rename(ctx context.Context, tenant id.ID, name string) (Tenant, error) {
+	name, err := cleanName(name)
+	if err != nil {
+		return Tenant{}, err
+	}
+	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (Tenant, error) {
+		if _, err := tx.Exec("UPDATE tenant SET name=?, updated_at=? WHERE tenant_id=?", name, tx.Now()); err != nil {
+			return Tenant{}, err
+		}
+		tx.Wake(topic, tenant.String())
+		return s.Get(tx)
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"parley/internal/face/admin"
 	"parley/internal/face/platform"
 	"parley/internal/httpx"
 )
@@ -23,6 +24,19 @@ func TestPlatformDescribesItsRoutes(t *testing.T) {
 	}
 	if diff := cmp.Diff(table(platform.New(platform.Services{}).HTTP()), spec.Routes()); diff != "" {
 		t.Errorf("the routes (-) and api/platform.yaml (+) differ:\n%s", diff)
+	}
+}
+
+// The operator's routes are described in one document, both spellings of them.
+func TestOperatorDescribesItsRoutes(t *testing.T) {
+	spec, err := Load("admin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := append(table(admin.New(admin.Services{}).HTTP()), table(platform.NewOperator(platform.OperatorServices{}).HTTP())...)
+	slices.Sort(routes)
+	if diff := cmp.Diff(routes, spec.Routes()); diff != "" {
+		t.Errorf("the routes (-) and api/admin.yaml (+) differ:\n%s", diff)
 	}
 }
 

@@ -1,12 +1,14 @@
-// Package admin is Parley's own API under /parley/v1: tenants, keys, channel
-// accounts, verification, backup. It is what the commands speak, over the
+// Package admin is Parley's own API under /parley/v1: tenants, keys, secrets,
+// channel accounts, verification, backup. It is what the commands speak, over the
 // command socket of the data folder, whose file mode (0600) is its
 // authentication; a command that finds no running server opens the database and
-// calls the same routes in its own process. It is not mounted on the public port.
+// calls the same routes in its own process. What is about tenants is on the public
+// port as well, for whoever sends the operator's token.
 package admin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -20,6 +22,9 @@ import (
 	"parley/internal/tenant"
 	"parley/internal/verify"
 )
+
+// Name is the face's name.
+const Name = "admin"
 
 // Prefix is where the routes live.
 const Prefix = "/parley/v1/"
@@ -38,6 +43,7 @@ type Services struct {
 	Accounts      *account.Service
 	Conversations *conversation.Service
 	Outbox        *outbox.Outbox
+	Operator      access.Operator // who may call the public port
 	Status        func(ctx context.Context) Status
 	Restore       func(ctx context.Context, file string) error  // nil: no server runs
 	Changed       func(ctx context.Context, tenant id.ID) error // told of a new tenant or account; may be nil
@@ -66,33 +72,79 @@ type Face struct{ s Services }
 // New returns the face.
 func New(s Services) *Face { return &Face{s} }
 
-// HTTP returns the face as the shared layer wants it. Every route is public
-// because only the owner of the data folder can open the socket.
-func (f *Face) HTTP() httpx.Face {
+// tenants are the routes about tenants: the command socket and the public port
+// both serve them.
+func (f *Face) tenants() []httpx.Route {
+	tenant := Prefix + "tenants/{code}"
 	r := []httpx.Route{
-		{Method: "GET", Pattern: "/parley/v1/status", Handler: f.status},
-		{Method: "GET", Pattern: "/parley/v1/tenants", Handler: f.listTenants},
-		{Method: "POST", Pattern: "/parley/v1/tenants", Handler: f.createTenant},
-		{Method: "GET", Pattern: "/parley/v1/tenants/{code}/keys", Handler: f.listKeys},
-		{Method: "POST", Pattern: "/parley/v1/tenants/{code}/keys", Handler: f.createKey},
-		{Method: "DELETE", Pattern: "/parley/v1/tenants/{code}/keys/{id}", Handler: f.revokeKey},
-		{Method: "POST", Pattern: "/parley/v1/tenants/{code}/channels", Handler: f.connect},
-		{Method: "GET", Pattern: "/parley/v1/tenants/{code}/outbox/unknown", Handler: f.unknown},
-		{Method: "POST", Pattern: "/parley/v1/tenants/{code}/outbox/{id}/retry", Handler: f.retry},
-		{Method: "POST", Pattern: "/parley/v1/tenants/{code}/outbox/{id}/cancel", Handler: f.cancel},
-		{Method: "GET", Pattern: "/parley/v1/verify", Handler: f.verify},
-		{Method: "POST", Pattern: "/parley/v1/backup", Handler: f.backup},
-		{Method: "POST", Pattern: "/parley/v1/restore", Handler: f.restore},
+		{Method: "GET", Pattern: Prefix + "tenants", Handler: f.listTenants},
+		{Method: "POST", Pattern: Prefix + "tenants", Handler: f.createTenant},
+		{Method: "GET", Pattern: tenant, Handler: f.showOne},
+		{Method: "PATCH", Pattern: tenant, Handler: f.changeTenant},
+		{Method: "GET", Pattern: tenant + "/keys", Handler: f.listKeys},
+		{Method: "POST", Pattern: tenant + "/keys", Handler: f.createKey},
+		{Method: "DELETE", Pattern: tenant + "/keys/{id}", Handler: f.revokeKey},
+		{Method: "POST", Pattern: tenant + "/keys/{id}/rotate", Handler: f.rotateKey},
+		{Method: "GET", Pattern: tenant + "/secrets", Handler: f.listSecrets},
+		{Method: "PUT", Pattern: tenant + "/secrets/{name}", Handler: f.setSecret},
+		{Method: "DELETE", Pattern: tenant + "/secrets/{name}", Handler: f.dropSecret},
+		{Method: "POST", Pattern: tenant + "/channels", Handler: f.connect},
+		{Method: "GET", Pattern: tenant + "/outbox/unknown", Handler: f.unknown},
+		{Method: "POST", Pattern: tenant + "/outbox/{id}/retry", Handler: f.retry},
+		{Method: "POST", Pattern: tenant + "/outbox/{id}/cancel", Handler: f.cancel},
 	}
+	for i := range r {
+		r[i].Scope = operator
+	}
+	return r
+}
+
+// operator is the one scope of these routes; the operator's token carries it.
+const operator = "operator"
+
+// Socket returns the face of the command socket. Every route is public because
+// only the owner of the data folder can open the socket.
+func (f *Face) Socket() httpx.Face {
+	r := append(f.tenants(),
+		httpx.Route{Method: "GET", Pattern: Prefix + "status", Handler: f.status},
+		httpx.Route{Method: "GET", Pattern: Prefix + "verify", Handler: f.verify},
+		httpx.Route{Method: "POST", Pattern: Prefix + "backup", Handler: f.backup},
+		httpx.Route{Method: "POST", Pattern: Prefix + "restore", Handler: f.restore},
+	)
 	if f.s.Simulator != nil {
 		for _, m := range []string{"GET", "POST"} {
 			r = append(r, httpx.Route{Method: m, Pattern: "/_sim/*", Raw: f.s.Simulator.ServeHTTP})
 		}
 	}
 	for i := range r {
-		r[i].Public = true
+		r[i].Scope, r[i].Public = "", true
 	}
-	return httpx.Face{Name: "admin", Prefixes: []string{"/"}, Routes: r, WriteError: writeError}
+	return httpx.Face{Name: Name, Prefixes: []string{"/"}, Routes: r, WriteError: writeError}
+}
+
+// HTTP returns the face of the public port: the routes about tenants, for the
+// operator's token. What reads or writes files of the server is not among them.
+func (f *Face) HTTP() httpx.Face {
+	return httpx.Face{Name: Name, Prefixes: []string{Prefix}, Routes: f.tenants(), WriteError: writePublicError,
+		Authenticate: func(_ context.Context, r *httpx.Request) (httpx.Principal, error) {
+			scheme, token, _ := strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
+			if !strings.EqualFold(scheme, "Bearer") {
+				token = r.Header.Get("x-core-api-key")
+			}
+			if err := f.s.Operator.Check(strings.TrimSpace(token)); err != nil {
+				return httpx.Principal{}, err
+			}
+			return httpx.Principal{Face: Name, Scopes: []string{operator}}, nil
+		}}
+}
+
+// writePublicError is writeError without the cause of an error of ours, which
+// stays in the log.
+func writePublicError(w http.ResponseWriter, r *httpx.Request, err error) {
+	if fault.As(err) == nil {
+		err = errors.New("something went wrong on the server; its log tells more")
+	}
+	writeError(w, r, err)
 }
 
 // writeError answers {"error":{code, field, message}}. The caller is the

@@ -47,18 +47,75 @@ func (f *Face) createTenant(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	if err := f.s.Tenants.CheckSeal(ctx); err != nil {
 		return nil, err
 	}
-	t, err := f.s.Tenants.Create(ctx, tenant.NewTenant{Name: in.Name, Code: in.Code})
+	t, token, err := f.s.Access.SignUp(ctx, tenant.NewTenant{Name: in.Name, Code: in.Code})
 	if err != nil {
 		return nil, err
 	}
 	out := showTenant(t)
-	if out.APIKey, _, err = f.s.Access.Create(ctx, t.ID, access.NewKey{Face: "platform", Name: "first key"}); err != nil {
-		return nil, err
-	}
+	out.APIKey = token
 	if err := f.changed(ctx, t.ID); err != nil {
 		return nil, err
 	}
 	return httpx.JSON(http.StatusCreated, out), nil
+}
+
+func (f *Face) showOne(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	t, err := f.tenant(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return ok(tenantDetail{showTenant(t), t.Settings})
+}
+
+// tenantDetail is one tenant with its settings, defaults applied.
+type tenantDetail struct {
+	tenantOut
+	Settings tenant.Settings `json:"settings"`
+}
+
+// changeTenant changes what is given of a tenant's name, status and settings. The
+// code stays, because clients send it.
+func (f *Face) changeTenant(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	t, err := f.tenant(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	var in struct {
+		Name, Status *string
+		Settings     *struct {
+			Region, Timezone, Currency *string
+			WorkersMax                 *int
+		}
+	}
+	if err := r.Decode(&in); err != nil {
+		return nil, err
+	}
+	if in.Name != nil {
+		if t, err = f.s.Tenants.Rename(ctx, t.ID, *in.Name); err != nil {
+			return nil, err
+		}
+	}
+	if in.Status != nil {
+		if t, err = f.s.Tenants.SetStatus(ctx, t.ID, *in.Status); err != nil {
+			return nil, err
+		}
+	}
+	if set := in.Settings; set != nil {
+		t, err = f.s.Tenants.EditSettings(ctx, t.ID, func(s *tenant.Settings) {
+			for _, x := range []struct{ dst, given *string }{{&s.Region, set.Region}, {&s.Timezone, set.Timezone}, {&s.Currency, set.Currency}} {
+				if x.given != nil {
+					*x.dst = *x.given
+				}
+			}
+			if set.WorkersMax != nil {
+				s.WorkersMax = *set.WorkersMax
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return ok(tenantDetail{showTenant(t), t.Settings})
 }
 
 type keyOut struct {
