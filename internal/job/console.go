@@ -82,6 +82,20 @@ func (c *Console) Failed(ctx context.Context, tenant id.ID, page, limit int) ([]
 	return out, total, err
 }
 
+// Running returns the tenant's jobs that run now. It reads the index of leases,
+// which holds what all nodes run and no more, and leaves out other tenants itself.
+func (c *Console) Running(ctx context.Context, tenant id.ID) ([]Job, error) {
+	rows, err := c.db.Read(ctx, systemTenant).All().Query("SELECT " + columns + " FROM job WHERE state='running' AND lease_until > 0 ORDER BY lease_until, id")
+	list, err := store.Collect(rows, err, scan)
+	out := []Job{}
+	for _, j := range list {
+		if j.Tenant == tenant {
+			out = append(out, *j)
+		}
+	}
+	return out, err
+}
+
 // Get returns one job of the tenant.
 func (c *Console) Get(ctx context.Context, tenant, jobID id.ID) (Job, error) {
 	return get(c.db.Read(ctx, tenant), jobID)

@@ -92,6 +92,33 @@ func (f *Face) retryJob(ctx context.Context, r *httpx.Request) (*httpx.Response,
 	return ok(jobOf(r.Principal.TenantCode, j))
 }
 
+// activeJobs answers the jobs that run now; ours, so that one can be cancelled.
+func (f *Face) activeJobs(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	jobs, err := f.s.Jobs.Running(ctx, r.Principal.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]jobView, 0, len(jobs))
+	for _, j := range jobs {
+		out = append(out, jobOf(r.Principal.TenantCode, j))
+	}
+	return whole(out)
+}
+
+// cancelJob ends a job that has not finished; ours. A running one is told to stop
+// and counts as active until it has.
+func (f *Face) cancelJob(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	jid, err := pathID("job", r.Param("id"))
+	if err != nil {
+		return nil, err
+	}
+	j, err := f.s.Jobs.Cancel(ctx, r.Principal.Tenant, jid)
+	if err != nil {
+		return nil, err
+	}
+	return ok(jobOf(r.Principal.TenantCode, j))
+}
+
 // deleteJob removes a job that is not running.
 func (f *Face) deleteJob(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	jid, err := pathID("job", r.Param("id"))

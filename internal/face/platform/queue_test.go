@@ -25,7 +25,11 @@ func jobIn(t *testing.T, r *platformtest.Rig, tenant id.ID, state job.State) str
 		if err != nil {
 			return jid, err
 		}
-		_, err = tx.Exec("UPDATE job SET state=?, attempt=3, last_error=?, finished_at=? WHERE tenant_id=? AND id=?", string(state), "it broke", tx.Now(), jid)
+		lease := any(nil)
+		if state == job.Running {
+			lease = tx.Now().Add(time.Hour)
+		}
+		_, err = tx.Exec("UPDATE job SET state=?, attempt=3, last_error=?, finished_at=?, lease_until=? WHERE tenant_id=? AND id=?", string(state), "it broke", tx.Now(), lease, jid)
 		return jid, err
 	})
 	if err != nil {
@@ -52,6 +56,10 @@ func TestQueue(t *testing.T) {
 			{name: "status of a finished job", method: "GET", path: "/api/saas/jobs/status/{completed}", status: 200, want: []string{`"status":"completed"`}, forbid: []string{`"completedAt":null`}},
 			{name: "status of nothing", method: "GET", path: "/api/saas/jobs/status/x", status: 404, want: []string{`"there is no such job"`}},
 			{name: "a running job cannot be deleted", method: "DELETE", path: "/api/saas/queue/{running}", status: 409, want: []string{`"code":"CONFLICT"`}},
+			{name: "what runs now", method: "GET", path: "/api/saas/queue/active", status: 200, want: []string{`"_id":"{running}"`, `"total":1`}, forbid: []string{"{available}", "{completed}"}},
+			{name: "a running job is told to stop", method: "POST", path: "/api/saas/queue/{running}/cancel", status: 200, want: []string{`"status":"active"`}},
+			{name: "a waiting job ends at once", method: "POST", path: "/api/saas/queue/{available}/cancel", status: 200, want: []string{`"status":"failed"`}},
+			{name: "a finished job cannot be cancelled", method: "POST", path: "/api/saas/queue/{completed}/cancel", status: 409, want: []string{`finished already`}},
 			{name: "only failed jobs are retried", method: "POST", path: "/api/saas/queue/{completed}/retry", status: 404, want: []string{`"code":"NOT_FOUND"`}},
 			{name: "retry", method: "POST", path: "/api/saas/queue/{discarded}/retry", status: 200, want: []string{`"status":"waiting"`, `"attempts":0`, `"lastError":null`}},
 			{name: "which is no longer failed", method: "GET", path: "/api/saas/queue/failed", status: 200, want: []string{`"data":[]`}},

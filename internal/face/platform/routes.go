@@ -102,7 +102,9 @@ func (f *Face) table() []line {
 		// Queue (§2.14, §4.14)
 		{"GET", saas + "/queue/stats", queueRead, f.queueStats, option{}},
 		{"GET", saas + "/queue/failed", queueRead, f.failedJobs, option{}},
+		{"GET", saas + "/queue/active", queueRead, f.activeJobs, option{}},
 		{"POST", saas + "/queue/{id}/retry", queueWrite, f.retryJob, option{}},
+		{"POST", saas + "/queue/{id}/cancel", queueWrite, f.cancelJob, option{}},
 		{"DELETE", saas + "/queue/{id}", queueWrite, f.deleteJob, option{}},
 		{"GET", saas + "/jobs/status/{id}", queueRead, f.jobStatus, option{}},
 
