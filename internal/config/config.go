@@ -18,6 +18,8 @@ import (
 type Database struct {
 	Data     string `help:"Folder of the data: the SQLite file, the key that seals secrets, the command socket." default:"./data" env:"PARLEY_DATA" type:"path"`
 	Database string `help:"A postgres:// URL. Left out, Parley keeps an embedded SQLite database in the data folder." env:"PARLEY_DATABASE" placeholder:"URL"`
+	// Commands seal and open secrets too, beside a server on PostgreSQL or without one.
+	SecretKey string `help:"32 bytes as hex or base64 that seal the stored secrets. Left out, a key file is made in the data folder." env:"PARLEY_SECRET_KEY" placeholder:"KEY"`
 }
 
 // File is the path of the SQLite database.
@@ -34,7 +36,6 @@ type Server struct {
 	Simulate bool `help:"Run the simulated providers and connect to them instead of the real ones." env:"PARLEY_SIMULATE"`
 	Demo     bool `help:"Seed a demo tenant with a rule and print its keys. Needs --simulate." env:"PARLEY_DEMO"`
 
-	SecretKey   string   `help:"32 bytes as hex or base64 that seal the stored secrets. Left out, a key file is made in the data folder." env:"PARLEY_SECRET_KEY" placeholder:"KEY"`
 	AdminToken  string   `help:"Token of the operator: who sends it may make tenants and keys over the API (/parley/v1, /api/clients). Left out, nobody may." env:"PARLEY_ADMIN_TOKEN" placeholder:"TOKEN"`
 	EgressAllow []string `help:"Private address ranges that webhooks may reach, such as 10.1.0.0/16. Public addresses are always allowed." env:"PARLEY_EGRESS_ALLOW" placeholder:"CIDR"`
 	GraphURL    string   `help:"Base URL of Meta's Graph API." default:"https://graph.facebook.com" env:"PARLEY_GRAPH_URL" placeholder:"URL"`

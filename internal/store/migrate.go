@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 	"testing/fstest"
 
@@ -61,7 +62,14 @@ func (db *DB) SchemaVersion(ctx context.Context) (have, want int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	want = int64(len(entries))
+	for _, e := range entries { // numbers may be skipped
+		number, _, _ := strings.Cut(e.Name(), "_")
+		n, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			return 0, 0, fmt.Errorf("store: the step %s has no number", e.Name())
+		}
+		want = max(want, n)
+	}
 	err = db.read.QueryRowContext(ctx, "SELECT COALESCE(MAX(version_id),0) FROM goose_db_version").Scan(&have)
 	if err != nil && (strings.Contains(err.Error(), "no such table") || strings.Contains(err.Error(), "does not exist")) {
 		return 0, want, nil

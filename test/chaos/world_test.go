@@ -64,14 +64,17 @@ func (w *world) callback(rw http.ResponseWriter, r *http.Request) {
 }
 
 // setUp makes a tenant with a WhatsApp number, known to Meta, and the rule.
-func (w *world) setUp(t testing.TB, p *proc) *tenant {
+func (w *world) setUp(t testing.TB, p *proc) *tenant { t.Helper(); return w.setUpAt(t, p, p.url) }
+
+// setUpAt is setUp for clients and webhooks that reach the server at another URL.
+func (w *world) setUpAt(t testing.TB, p *proc, url string) *tenant {
 	t.Helper()
 	var made struct{ TenantID, ClientCode, APIKey string }
 	if err := json.Unmarshal([]byte(p.run(t, "tenant", "create", "--name", "Chaos", "--json")), &made); err != nil {
 		t.Fatal(err)
 	}
 	acct := simulator.Account{PhoneNumberID: "1055" + made.TenantID[18:], WABAID: "2077" + made.TenantID[18:], DisplayPhone: "15550001111",
-		Token: "token-of-chaos", AppSecret: "secret-of-chaos", WebhookURL: p.url + "/api/saas/whatsapp/webhook"}
+		Token: "token-of-chaos", AppSecret: "secret-of-chaos", WebhookURL: url + "/api/saas/whatsapp/webhook"}
 	if err := w.sim.AddAccount(acct); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +85,7 @@ func (w *world) setUp(t testing.TB, p *proc) *tenant {
 	if _, bad, err := p.try(env, "channel", "connect", "--tenant", made.ClientCode, "--phone-number-id", acct.PhoneNumberID, "--waba-id", acct.WABAID); err != nil {
 		t.Fatalf("channel connect: %v: %s", err, bad)
 	}
-	ten := &tenant{url: p.url, code: made.ClientCode, key: made.APIKey, id: made.TenantID, account: acct.PhoneNumberID, p: p,
+	ten := &tenant{url: url, code: made.ClientCode, key: made.APIKey, id: made.TenantID, account: acct.PhoneNumberID, p: p,
 		http: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	t.Cleanup(ten.http.CloseIdleConnections)
 	ten.must(t, "POST", "/api/saas/chat/templates/sync", "", map[string]any{}, nil)

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"parley/internal/store/storetest"
 )
 
 // A server that lost its sealing key must say so at once, not at the first
@@ -33,5 +35,23 @@ func TestALostSealingKeyIsRefused(t *testing.T) {
 	}
 	if code := serve(t, []string{"--data", dir}).stop(); code != 0 {
 		t.Fatalf("with its key back it ended with %d", code)
+	}
+}
+
+// A key from the environment serves the commands as it serves the server.
+func TestCommandsTakeTheKeyOfTheEnvironment(t *testing.T) {
+	env := []string{"PARLEY_SECRET_KEY=" + strings.Repeat("0f", 32)}
+	for name, data := range map[string][]string{"sqlite": {"--data", t.TempDir()}, "postgres": {"--data", t.TempDir(), "--database", storetest.PostgresURL(t)}} {
+		p := launch(t, data, env, "--listen", "127.0.0.1:0")
+		p.ready()
+		if name == "sqlite" { // beside a server its socket is used, which knows the key
+			p.stop()
+		}
+		if r := command(t, env, with([]string{"tenant", "create", "--name", "Acme"}, data)...); r.code != 0 {
+			t.Errorf("%s: %s", name, r.stderr)
+		}
+		if r := command(t, nil, with([]string{"tenant", "create", "--name", "Other"}, data)...); r.code == 0 || !strings.Contains(r.stderr, "PARLEY_SECRET_KEY") {
+			t.Errorf("%s: without the key: %d %s", name, r.code, r.stderr)
+		}
 	}
 }
