@@ -18,6 +18,20 @@ import (
 // bare server: a process of its own, as Parley is one.
 const bareCommand = "serve-bare"
 
+// becomeBound runs one of the hidden commands when the arguments name one.
+func becomeBound(args []string) (bound bool, err error) {
+	if len(args) < 2 {
+		return false, nil
+	}
+	switch args[1] {
+	case bareCommand:
+		return true, serveBare(os.Stdin, os.Stdout)
+	case fanoutCommand:
+		return true, serveFanout(os.Stdin, os.Stdout)
+	}
+	return false, nil
+}
+
 type bareOrder struct {
 	Status int
 	Answer []byte

@@ -14,8 +14,8 @@ import (
 
 // TestMain lets the test program become the bare server, as the real one does.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == bareCommand {
-		if err := serveBare(os.Stdin, os.Stdout); err != nil {
+	if bound, err := becomeBound(os.Args); bound {
+		if err != nil {
 			os.Exit(1)
 		}
 		os.Exit(0)
@@ -36,11 +36,11 @@ func TestTheHarnessWorks(t *testing.T) {
 	}
 	t.Cleanup(endAll)
 	r, err := measure(options{Bin: bin, Clients: 8, Rounds: 1, Stretch: 300 * time.Millisecond, Warm: 50 * time.Millisecond,
-		Known: 50, Jobs: 40, Paced: 5, Starts: 1, Postgres: true})
+		Known: 50, Jobs: 40, Paced: 5, Starts: 1, Sockets: 12, Postgres: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Loads) != 3 || len(r.Jobs) != 2 || r.Start == nil {
+	if len(r.Loads) != 3 || len(r.Jobs) != 2 || r.Start == nil || r.Sockets == nil {
 		t.Fatalf("parts are missing: %+v", r)
 	}
 	for _, f := range r.Loads {
@@ -65,6 +65,9 @@ func TestTheHarnessWorks(t *testing.T) {
 		if f.PerSecond <= 0 || f.StartP50ms <= 0 || f.StartP99ms < f.StartP50ms {
 			t.Errorf("%+v", f)
 		}
+	}
+	if s := r.Sockets; s.Deliveries < 12 || s.Deliveries%12 != 0 || s.PerSecond <= 0 || s.BareRate <= 0 || s.Bytes < 20 {
+		t.Errorf("%+v", s)
 	}
 	if r.Start.ReadyMs <= 0 || r.Start.IdleRSS < 1<<20 || r.Start.BinaryBytes < 1<<20 || r.Start.Leads == 0 {
 		t.Errorf("%+v", r.Start)

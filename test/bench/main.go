@@ -34,8 +34,9 @@ type options struct {
 	Jobs     int   // no-op jobs to run on SQLite; a quarter of them on PostgreSQL
 	Paced    int   // jobs enqueued one by one, for the time to the start
 	Starts   int
+	Sockets  int
 	Postgres bool
-	Only     string // comma-separated parts: leads, webhooks, jobs, start
+	Only     string // comma-separated parts: leads, webhooks, jobs, start, sockets
 	JSON     string // file for the figures
 	Profile  string // folder for CPU profiles of the server, "" for none
 }
@@ -45,8 +46,8 @@ func (o options) wants(part string) bool {
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == bareCommand {
-		if err := serveBare(os.Stdin, os.Stdout); err != nil {
+	if bound, err := becomeBound(os.Args); bound {
+		if err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
 		}
@@ -64,7 +65,8 @@ func main() {
 	flag.IntVar(&o.Paced, "paced", 600, "jobs enqueued one by one, for the time from enqueue to start")
 	flag.IntVar(&o.Starts, "starts", 7, "starts to take the median of")
 	flag.BoolVar(&o.Postgres, "postgres", true, "measure jobs on PostgreSQL too")
-	flag.StringVar(&o.Only, "only", "", "parts to run, with commas between: leads,webhooks,jobs,start")
+	flag.IntVar(&o.Sockets, "sockets", 5000, "live connections at once; each needs a file handle on either side")
+	flag.StringVar(&o.Only, "only", "", "parts to run, with commas between: leads,webhooks,jobs,start,sockets")
 	flag.StringVar(&o.JSON, "json", "", "write the figures to this `file` as JSON")
 	flag.StringVar(&o.Profile, "profile", "", "write CPU profiles of the server's measured rounds to this `folder`")
 	flag.Parse()
@@ -114,7 +116,7 @@ func run(o options) (err error) {
 // measure runs the parts that o asks for, in a folder that it removes. When one
 // fails, the report holds those before it.
 func measure(o options) (r *report, err error) {
-	if o.Clients < 1 || o.Rounds < 1 || o.Stretch <= 0 || o.Jobs < 4 || o.Known < 1 || o.Paced < 1 || o.Starts < 1 {
+	if o.Clients < 1 || o.Rounds < 1 || o.Stretch <= 0 || o.Jobs < 4 || o.Known < 1 || o.Paced < 1 || o.Starts < 1 || o.Sockets < 1 {
 		return nil, errors.New("every count must be at least 1, jobs at least 4, and a stretch must take time")
 	}
 	dir, err := os.MkdirTemp(o.Dir, "parleybench")
@@ -146,6 +148,12 @@ func measure(o options) (r *report, err error) {
 		say("start: %d times", o.Starts)
 		if r.Start, err = measureStart(o, filepath.Join(dir, "start")); err != nil {
 			return r, fmt.Errorf("start: %w", err)
+		}
+	}
+	if o.wants("sockets") {
+		say("sockets: %d connections, %d rounds", o.Sockets, o.Rounds)
+		if r.Sockets, err = measureSockets(o, dir); err != nil {
+			return r, fmt.Errorf("sockets: %w", err)
 		}
 	}
 	r.Seconds = time.Since(begun).Seconds()

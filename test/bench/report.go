@@ -17,17 +17,18 @@ import (
 
 // report is everything that a run found.
 type report struct {
-	At      time.Time     `json:"at"`
-	Cores   int           `json:"cores"`
-	Go      string        `json:"go"`
-	Commit  string        `json:"commit"`
-	Clients int           `json:"clients"`
-	SyncP50 float64       `json:"fsyncP50Ms"` // of 4 KB appended to a file, on the disk of the data
-	SyncP99 float64       `json:"fsyncP99Ms"`
-	Loads   []loadFigures `json:"loads,omitempty"`
-	Jobs    []jobFigures  `json:"jobs,omitempty"`
-	Start   *startFigures `json:"start,omitempty"`
-	Seconds float64       `json:"seconds"` // of the whole run
+	At      time.Time      `json:"at"`
+	Cores   int            `json:"cores"`
+	Go      string         `json:"go"`
+	Commit  string         `json:"commit"`
+	Clients int            `json:"clients"`
+	SyncP50 float64        `json:"fsyncP50Ms"` // of 4 KB appended to a file, on the disk of the data
+	SyncP99 float64        `json:"fsyncP99Ms"`
+	Loads   []loadFigures  `json:"loads,omitempty"`
+	Jobs    []jobFigures   `json:"jobs,omitempty"`
+	Start   *startFigures  `json:"start,omitempty"`
+	Sockets *socketFigures `json:"sockets,omitempty"`
+	Seconds float64        `json:"seconds"` // of the whole run
 }
 
 // loadFigures are the medians over the rounds of a load; rates a second,
@@ -137,6 +138,17 @@ func (r *report) print(w io.Writer) {
 		p("|---:|---:|---:|---:|")
 		p("| %.0f ms | %.0f ms | %.0f MB | %.1f MB |", s.ReadyMs, s.WorstMs, float64(s.IdleRSS)/1e6, float64(s.BinaryBytes)/1e6)
 	}
+	if r.Sockets != nil {
+		r.Sockets.print(p)
+	}
+}
+
+// print writes the figures of live delivery.
+func (s *socketFigures) print(p func(format string, args ...any)) {
+	p("\n| Connections | opened/s | deliveries/s | bytes each | plain writes, deliveries/s | **ratio** | server CPU µs a delivery | memory a connection | RSS idle, open, under load |")
+	p("|---:|---:|---:|---:|---:|---:|---:|---:|---|")
+	p("| %d | %.0f | %.0f | %.0f | %.0f | **%.2f** | %.1f | %.1f KB | %.0f, %.0f, %.0f MB |", s.Connections, s.ConnectPerSec, s.PerSecond, s.Bytes, s.BareRate, s.Ratio,
+		s.ServerCPU, float64(s.PerConnection)/1e3, float64(s.IdleRSS)/1e6, float64(s.OpenRSS)/1e6, float64(s.LoadRSS)/1e6)
 }
 
 func rowList(rows map[string]float64) string {
