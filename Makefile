@@ -3,7 +3,8 @@ GO      ?= go
 BIN     := bin/parley
 DATA    ?= ./data
 LISTEN  ?= 127.0.0.1:8080
-PKGS    := ./...
+# The client is a module of its own beside ./...
+PKGS    := ./... parley/sdk/go/...
 
 .DEFAULT_GOAL := help
 
@@ -18,7 +19,7 @@ run: build ## Build and start Parley with simulated providers and a demo tenant 
 	@$(BIN) serve --simulate --demo --env development --data $(DATA) --listen $(LISTEN)
 
 check: ## Fast checks: format, vet, staticcheck, the architecture, short tests on SQLite
-	@test -z "$$(gofmt -l cmd internal test)" || { echo "run make fmt"; exit 1; }
+	@test -z "$$(gofmt -l cmd internal sdk test)" || { echo "run make fmt"; exit 1; }
 	$(GO) vet $(PKGS)
 	$(GO) tool staticcheck $(PKGS)
 	$(GO) test -short -timeout 5m $(PKGS)
@@ -33,7 +34,7 @@ bench: build ## Measure, as ratios to bounds of the same run
 	@./test/bench/run.sh
 
 fmt: ## Format the Go code
-	gofmt -w cmd internal test
+	gofmt -w cmd internal sdk test
 
 clean: ## Remove what was built (not the data)
 	rm -rf bin

@@ -18,8 +18,12 @@ require (
 	golang.org/x/text v0.43.0
 	golang.org/x/time v0.16.0
 	modernc.org/sqlite v1.60.1
+	parley/sdk/go v0.0.0
 	pgregory.net/rapid v1.3.0
 )
+
+// The client is a module of its own, so that a program that imports it takes none of the server's requirements.
+replace parley/sdk/go => ./sdk/go
 
 require (
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	_ "time/tzdata" // zones of tenants, also where the system knows none
 
 	"github.com/alecthomas/kong"
 
@@ -24,10 +25,13 @@ type commands struct {
 	Channel  channelCmd  `cmd:"" help:"Connect channel accounts, such as a WhatsApp number."`
 	Outbox   outboxCmd   `cmd:"" help:"Decide about messages whose sending was cut off."`
 	Simulate simulateCmd `cmd:"" help:"Look at and play the simulated phones of a server that runs with --simulate."`
+	Import   importCmd   `cmd:"" help:"Take contacts and their deals in from a CSV file."`
+	Export   exportCmd   `cmd:"" help:"Write a tenant's contacts and deals as a CSV file."`
 	Verify   verifyCmd   `cmd:"" help:"Check every invariant of the stored data."`
 	Backup   backupCmd   `cmd:"" help:"Write a consistent copy of the embedded database."`
 	Restore  restoreCmd  `cmd:"" help:"Replace the embedded database by a backup."`
 	Doctor   doctorCmd   `cmd:"" help:"Tell what is well and what is not."`
+	Health   healthCmd   `cmd:"" help:"Say whether the server runs and is well; for supervisors."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
@@ -46,8 +50,18 @@ themselves when none runs.`
 func main() {
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "parley: "+oneSentence(err))
+		var coded exitCode
+		if errors.As(err, &coded) {
+			os.Exit(coded.code)
+		}
 		os.Exit(1)
 	}
+}
+
+// exitCode is an error that ends the program with a code of its own instead of 1.
+type exitCode struct {
+	code int
+	error
 }
 
 func run(args []string) error {

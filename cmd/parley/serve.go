@@ -52,9 +52,13 @@ func (c *serveCmd) Run() error {
 		}
 		fmt.Print(d.Welcome())
 	}
+	if err := notify("READY=1"); err != nil {
+		log.Warn("the service manager could not be told that the server is ready", "error", err)
+	}
 	select {
 	case <-ctx.Done():
 		log.Info("stopping: running requests finish first")
+		_ = notify("STOPPING=1") // it only helps the display
 		return m.Close()
 	case <-m.Done():
 		return m.Err()

@@ -41,6 +41,8 @@ type Rule struct {
 	LastRunAt     time.Time // zero: never
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+	Origin        string // "" for an author's own; see OriginStage
+	OriginID      id.ID  // the row that it belongs to
 }
 
 // RuleQuery selects rules; zero fields select nothing out.
@@ -52,7 +54,7 @@ type RuleQuery struct {
 // The statuses of a run. Paused and Aborted belong to a person's actions.
 const (
 	Running   = "running"   // a branch is ready for its next step
-	Waiting   = "waiting"   // every open branch waits for a time or a reply
+	Waiting   = "waiting"   // every open branch waits for a time, a reply, an event or an answer
 	Paused    = "paused"    // stopped by a person, may go on
 	Completed = "completed" // every branch reached its end
 	Failed    = "failed"    // every branch ended, one of them by a failed step
@@ -64,6 +66,18 @@ const (
 	StepWaiting   = "waiting"
 	StepCompleted = "completed"
 	StepFailed    = "failed"
+	StepSkipped   = "skipped" // its conditions did not hold, or its time was long past
+	StepRetried   = "retried" // failed, and the node was begun once more
+)
+
+// Reasons for which a run ends before its last node.
+const (
+	ExitGoal      = "goal_reached"       // completed
+	ExitCondition = "exit_condition_met" // completed: a step's exitSequenceIf held
+	ExitUnenroll  = "manual_unenroll"    // aborted
+	ExitAborted   = "aborted"            // aborted by a person
+	ExitDeleted   = "rule_deleted"       // aborted
+	ExitMerged    = "merged"             // aborted: the contact was merged with one that is in the rule already
 )
 
 // Run is one contact's walk through a rule. Node, WaitKey and ResumeAt tell of
@@ -76,15 +90,19 @@ type Run struct {
 	Contact     id.ID
 	TriggerLog  id.ID // the trigger call that started it, zero when an event did
 	Trigger     string
+	Origin      string // of its rule, "" for an author's own
 	Status      string
 	Node        string
-	WaitKey     string    // "reply:<contact>" while it waits for a reply
+	WaitKey     string    // "reply:<contact>", "event:<contact>:<name>", "delivery:<id>" while it waits for that
 	ResumeAt    time.Time // when a wait ends by itself, zero when it does not
 	Variables   map[string]any
 	Error       string // the first failure
+	ExitReason  string // of Exit..., "" for a run that went to its last node
+	Enrollment  bool   // a run of a sequence
 	Branches    []Branch
 	Steps       []Step // only from Service.Run; oldest first
 	StartedAt   time.Time
+	UpdatedAt   time.Time
 	CompletedAt time.Time
 }
 
@@ -93,6 +111,7 @@ type Branch struct {
 	Node     string
 	Waiting  bool
 	WaitKey  string
+	Event    string // the name of the event it waits for
 	ResumeAt time.Time
 	Since    time.Time
 }
@@ -146,9 +165,10 @@ type Service struct {
 	hooks    *webhook.Service
 	tenants  *tenant.Service
 	clock    clock.Clock
-	// triggers are the names that some active rule of the tenant waits for.
-	// Whatever changes a rule forgets them.
-	triggers store.Memo[[]string]
+	// triggers are the names that the tenant listens to. Whatever changes a rule
+	// or an event's definition forgets them.
+	triggers store.Memo[listens]
+	graphs   graphs
 }
 
 // Bounds.
@@ -161,7 +181,7 @@ const (
 	maxVariables = 256 << 10 // bytes of a run's variables as JSON
 	maxForm      = 1 << 20   // bytes of a definition as JSON
 	maxRuns      = 1000      // runs of a page; a shorter cap would hide rows from whoever stops at a short page (reference 1.4)
-	stepsPerTx   = 20        // nodes passed in one transaction
+	stepsPerTx   = 32        // nodes passed in one transaction
 	maxDelay     = 366 * 24 * time.Hour
 )
 
@@ -175,8 +195,12 @@ const (
 func (s *Service) RegisterJobs(r *job.Runner) {
 	r.Register(job.Kind{Name: "react." + reactorName, Handle: s.handleEvent, Timeout: time.Minute, Backoff: backoff})
 	r.Register(job.Kind{Name: "react." + callbackReactor, Handle: s.handleCallback, Timeout: time.Minute, Backoff: backoff})
+	r.Register(job.Kind{Name: "react." + answerReactor, Handle: s.handleAnswer, Timeout: time.Minute, Backoff: backoff})
 	r.Register(job.Kind{Name: kindStep, Handle: s.handleStep, Timeout: time.Minute, Backoff: backoff, Discarded: s.stepDiscarded})
 	r.Register(job.Kind{Name: kindFire, Handle: s.handleFire, Timeout: time.Minute, Backoff: backoff, Discarded: s.fireDiscarded})
+	r.Register(job.Kind{Name: kindQuiet, Handle: s.handleQuiet, Timeout: time.Minute, Backoff: backoff})
+	r.Register(job.Kind{Name: kindQuietOf, Handle: s.handleQuietOf, Timeout: 2 * time.Minute, Backoff: backoff})
+	r.Cron(kindQuiet, "7,22,37,52 * * * *", job.New{Kind: kindQuiet, UniqueKey: "quiet", Priority: 7})
 }
 
 // backoff is short at first: what fails here for want of the database is

@@ -1,7 +1,6 @@
 package automation
 
 import (
-	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -108,6 +107,12 @@ func (c *compiler) configure(n *Node, cfg *config) error {
 		err = readDelay(n, cfg)
 	case nodeReply:
 		n.After, _, err = span(cfg, "timeoutMinutes", "timeout_minutes")
+	case nodeEvent:
+		err = readEvent(n, cfg)
+	case nodeSplit:
+		err = readSplit(n, cfg)
+	case nodeGoal:
+		err = readGoal(n, cfg)
 	case nodeAction:
 		err = c.action(n, cfg)
 	}
@@ -179,78 +184,6 @@ func bounded(field string, ms float64) (int64, error) {
 		return 0, fault.Field(field, "%s must not be longer than %d days", field, int(maxDelay/(24*time.Hour)))
 	}
 	return int64(math.Round(ms)), nil
-}
-
-// action reads the settings of an action.
-func (c *compiler) action(n *Node, cfg *config) error {
-	if v, field := cfg.first("delayMinutes"); v != nil {
-		var err error
-		if n.After, err = minutes(field, v); err != nil {
-			return err
-		}
-	}
-	typ, field, err := cfg.text(200, "type", "actionType", "action")
-	if err != nil {
-		return err
-	}
-	if typ == "" {
-		return fault.Field(field, "%s is required and must be one of %s", field, knownActions)
-	}
-	if n.Action = actionAliases[typ]; n.Action == "" {
-		return fault.Field(field, "there is no action %q; use %s", clip(typ), knownActions)
-	}
-	if n.Action != actionSend {
-		if n.Tag, field, err = cfg.text(200, "tag", "tagName"); err == nil && strings.TrimSpace(n.Tag) == "" {
-			err = fault.Field(field, "%s is required: the tag to add or take away", field)
-		}
-		return err
-	}
-	if n.Template, field, err = cfg.text(512, "templateName", "template"); err != nil {
-		return err
-	}
-	if n.Language, _, err = cfg.text(40, "languageCode", "templateLanguage", "language"); err != nil {
-		return err
-	}
-	if n.Text, _, err = cfg.text(maxText/4, "text", "message", "body"); err != nil {
-		return err
-	}
-	if n.Template == "" && n.Text == "" {
-		return fault.Field(field, "%s is required, or text: what to send", field)
-	}
-	if n.Template != "" {
-		return readValues(n, cfg)
-	}
-	return nil
-}
-
-// readValues reads the values of a template's placeholders: a list in order, or
-// a map by name or position.
-func readValues(n *Node, cfg *config) error {
-	v, field := cfg.first("variables", "templateVariables", "values")
-	switch t := v.(type) {
-	case nil:
-	case []any:
-		if len(t) > 100 {
-			return fault.Field(field, "%s must not hold more than 100 values", field)
-		}
-		for i, x := range t {
-			if _, nested := x.(map[string]any); nested {
-				return fault.Field(fmt.Sprintf("%s[%d]", field, i), "a template's value must be text")
-			}
-			n.Values = append(n.Values, plain(x))
-		}
-	case map[string]any:
-		if len(t) > 100 {
-			return fault.Field(field, "%s must not hold more than 100 values", field)
-		}
-		n.Named = map[string]string{}
-		for k, x := range t {
-			n.Named[k] = plain(x)
-		}
-	default:
-		return fault.Field(field, "%s must be a list or an object of values", field)
-	}
-	return nil
 }
 
 // listOf reads a list; absent and null are empty.

@@ -21,9 +21,10 @@ import (
 // keeps a log of the call, and starts the rules of the trigger, now or at the
 // time the call names. Faults: Invalid of "trigger" (Reason "missing" or
 // "trigger"), of "phone" (Reason "missing" or "phone"), of "email",
-// "callbackUrl", "callbackMethod", "delayMinutes", "delaySeconds"; NotFound with
-// Reason "lead" and Details["hint"] for an unknown person, of which the log
-// keeps a failed row.
+// "callbackUrl", "callbackMethod", "delayMinutes", "delaySeconds", and of
+// "variables.x" or "data.x" for a payload that its definition's schema refuses;
+// NotFound with Reason "lead" and Details["hint"] for an unknown person, of which
+// the log keeps a failed row.
 func (s *Service) Fire(ctx context.Context, tenant id.ID, actor string, c Call) (Fired, error) {
 	c, err := checkCall(c)
 	if err != nil {
@@ -42,14 +43,88 @@ func (s *Service) Fire(ctx context.Context, tenant id.ID, actor string, c Call) 
 		return Fired{}, err
 	}
 	if res.unknown {
-		return res.fired, fault.Unknown("lead").With("hint", "send createLeadIfMissing: true, or create the lead first").With("eventLogId", res.fired.LogID.String())
+		return res.fired, unknownLead(res.fired.LogID)
 	}
 	return res.fired, nil
+}
+
+// FireIn is Fire inside a transaction. After a NotFound of "lead" the caller may
+// still commit, and the failed log stays; after any other error it must not.
+func (s *Service) FireIn(tx *store.Tx, actor string, c Call) (Fired, error) {
+	c, err := checkCall(c)
+	if err != nil {
+		return Fired{}, err
+	}
+	f, known, err := s.fire(tx, actor, c)
+	if err == nil && !known {
+		err = unknownLead(f.LogID)
+	}
+	return f, err
+}
+
+// Upsert creates or changes a person as deal.Upsert does and fires c about them,
+// in one transaction. The definition of c's trigger says where the person
+// stands, unless n does, and the source of one who is new (reference 4.2).
+// Faults are those of deal.Upsert and Fire.
+func (s *Service) Upsert(ctx context.Context, tenant id.ID, actor string, n deal.NewCard, c Call) (deal.Card, bool, Fired, error) {
+	type result struct {
+		card    deal.Card
+		created bool
+		fired   Fired
+	}
+	res, err := store.Write(ctx, s.db, tenant, func(tx *store.Tx) (r result, err error) {
+		placed, err := s.PlacedIn(tx, c.Trigger, n)
+		if err != nil {
+			return r, err
+		}
+		if r.card, r.created, err = s.cards.UpsertIn(tx, actor, placed); err != nil {
+			return r, err
+		}
+		call := c
+		call.Lead, call.Phone = r.card.Contact.ID, ""
+		r.fired, err = s.FireIn(tx, actor, call)
+		return r, err
+	})
+	return res.card, res.created, res.fired, err
+}
+
+// PlacedIn gives a person to be upserted what the active definition of a
+// trigger says: pipeline and stage where n names neither, and the source if
+// nobody has the phone yet.
+func (s *Service) PlacedIn(tx *store.Tx, trigger string, n deal.NewCard) (deal.NewCard, error) {
+	d, ok, err := definitionIn(tx, trigger)
+	if err != nil || !ok || !d.Active {
+		return n, err
+	}
+	source := n.Source
+	if n, err = s.placed(tx, d, n); err != nil || source != "" || n.Phone == "" {
+		return n, err
+	}
+	key, err := s.contacts.KeyOf(tx, n.Phone)
+	if err != nil {
+		return n, err
+	}
+	_, known, err := s.contacts.Find(tx, contact.Phone, key)
+	if known {
+		n.Source = source
+	}
+	return n, err
+}
+
+func unknownLead(log id.ID) error {
+	return fault.Unknown("lead").With("hint", "send createLeadIfMissing: true, or create the lead first").With("eventLogId", log.String())
 }
 
 func (s *Service) fire(tx *store.Tx, actor string, c Call) (f Fired, known bool, err error) {
 	if f, ok, err := replay(tx, c.IdempotencyKey); err != nil || ok {
 		return f, true, err
+	}
+	p, err := s.plan(tx, c.Trigger)
+	if err != nil {
+		return f, false, err
+	}
+	if err := p.accepts(&c); err != nil {
+		return f, false, err
 	}
 	l := &logRow{id: id.New(), trigger: c.Trigger, phone: c.Phone, email: c.Email, status: logReceived, key: c.IdempotencyKey, call: c, callbackStatus: callbackNone}
 	if c.CallbackURL != "" {
@@ -67,12 +142,8 @@ func (s *Service) fire(tx *store.Tx, actor string, c Call) (f Fired, known bool,
 		}
 		return f, true, err
 	}
-	rules, err := candidates(tx, namesOf(c.Trigger))
-	if err != nil {
-		return f, false, err
-	}
-	l.matched = len(rules)
-	card, known, err := s.person(tx, actor, c)
+	l.matched = len(p.rules)
+	card, known, err := s.person(tx, actor, c, p.active(), &l.phoneKey)
 	if err != nil {
 		return f, false, err
 	}
@@ -83,6 +154,9 @@ func (s *Service) fire(tx *store.Tx, actor string, c Call) (f Fired, known bool,
 		return f, false, saveLog(tx, l)
 	}
 	l.contact, f.Contact = card.Contact.ID, card.Contact.ID
+	if l.phoneKey == "" {
+		l.phoneKey = card.Contact.Phone()
+	}
 	_, err = s.log.Append(tx, event.New{Type: "trigger.fired", Subject: l.id, Contact: l.contact, Actor: actor})
 	if err != nil {
 		return f, true, err
@@ -96,7 +170,58 @@ func (s *Service) fire(tx *store.Tx, actor string, c Call) (f Fired, known bool,
 		_, _, err = job.Enqueue(tx, job.New{Kind: kindFire, Args: fireArgs{l.id}, RunAt: at, UniqueKey: "fire:" + l.id.String(), MaxAttempts: attempts})
 		return f, true, err
 	}
-	return f, true, s.ignite(tx, l, rules, card)
+	return f, true, s.ignite(tx, l, p, card)
+}
+
+// plan is what a call's name means: its definition, if there is one, every name
+// that rules and runs may know it by, and the rules.
+type plan struct {
+	def     Definition
+	defined bool
+	names   []string
+	rules   []candidate
+}
+
+// off reports whether the tenant has switched the event off.
+func (p *plan) off() bool { return p.defined && !p.def.Active }
+
+// active is the definition that counts; the zero one otherwise.
+func (p *plan) active() Definition {
+	if p.off() {
+		return Definition{}
+	}
+	return p.def
+}
+
+func (s *Service) plan(tx *store.Tx, trigger string) (p plan, err error) {
+	if p.def, p.defined, err = definitionIn(tx, trigger); err != nil || p.off() {
+		return p, err
+	}
+	l := listens{maps: map[string]string{trigger: p.def.MapsTo}}
+	p.names = l.named(trigger)
+	p.rules, err = candidates(tx, p.names)
+	return p, err
+}
+
+// accepts holds a call's payload, its variables and its data, against the
+// schema of its definition.
+func (p *plan) accepts(c *Call) error {
+	if d := p.active(); d.PayloadSchema != nil {
+		payload := merge(copyMap(c.Variables), c.Data)
+		b := conform(d.PayloadSchema, payload, "")
+		if b == nil {
+			return nil
+		}
+		first, _, _ := strings.Cut(b.path, ".")
+		first, _, _ = strings.Cut(first, "[")
+		field := "variables"
+		if _, given := c.Data[first]; given {
+			field = "data"
+		}
+		field = below(field, b.path)
+		return fault.Field(strings.TrimSuffix(field, "."), "%s %s: the event %q asks for it", strings.TrimSuffix(field, "."), b.says, c.Trigger)
+	}
+	return nil
 }
 
 // replay returns the result that a key got before.
@@ -111,8 +236,9 @@ func replay(tx *store.Tx, key string) (Fired, bool, error) {
 	return Fired{LogID: l.id, Trigger: l.trigger, Contact: l.contact, RulesMatched: l.matched, Scheduled: !l.runAt.IsZero(), RunAt: l.runAt, Replayed: true}, true, nil
 }
 
-// person finds the card that a call is about, or creates it if it may.
-func (s *Service) person(tx *store.Tx, actor string, c Call) (card deal.Card, known bool, err error) {
+// person finds the card that a call is about, or creates it if it may, where the
+// definition says. phoneKey is told the normal form of the call's phone.
+func (s *Service) person(tx *store.Tx, actor string, c Call, def Definition, phoneKey *string) (card deal.Card, known bool, err error) {
 	cid := c.Lead
 	if cid.IsZero() && c.Phone != "" {
 		key, err := s.contacts.KeyOf(tx, c.Phone)
@@ -127,6 +253,7 @@ func (s *Service) person(tx *store.Tx, actor string, c Call) (card deal.Card, kn
 		if len(key) < 10 || len(key) > 15 {
 			return card, false, fault.Field("phone", "a phone number has 10 to 15 digits").Because("phone")
 		}
+		*phoneKey = key
 		if cid, err = s.found(tx, contact.Phone, key); err != nil {
 			return card, false, err
 		}
@@ -147,8 +274,14 @@ func (s *Service) person(tx *store.Tx, actor string, c Call) (card deal.Card, kn
 		return card, false, nil
 	}
 	n, err := newCard(c)
+	if err == nil {
+		n, err = s.placed(tx, def, n)
+	}
 	if err != nil {
 		return card, false, err
+	}
+	if n.Source == "" {
+		n.Source = "webhook"
 	}
 	card, _, err = s.cards.EnsureIn(tx, actor, n)
 	return card, err == nil, err
@@ -163,13 +296,14 @@ func (s *Service) found(r store.Reader, kind, value string) (id.ID, error) {
 	return p.ID, nil
 }
 
-// ignite starts the rules of a call and tells its callback.
-func (s *Service) ignite(tx *store.Tx, l *logRow, rules []candidate, card deal.Card) error {
+// ignite starts the rules of a call, moves on the runs that waited for it, and
+// tells its callback.
+func (s *Service) ignite(tx *store.Tx, l *logRow, p plan, card deal.Card) error {
 	vars, err := l.call.vars(card)
 	if err != nil {
 		return err
 	}
-	l.status, l.matched = logProcessing, len(rules)
+	l.status, l.matched = logProcessing, len(p.rules)
 	if err := s.call(tx, l, logProcessing); err != nil {
 		return err
 	}
@@ -180,7 +314,12 @@ func (s *Service) ignite(tx *store.Tx, l *logRow, rules []candidate, card deal.C
 		}
 	}
 	t := &tally{}
-	l.open, err = s.start(tx, t, rules, occasion{card: card, cause: "trigger:" + l.id.String(), log: l.id,
+	if len(p.names) > 0 { // runs that wait for this very event, before new ones begin
+		if _, err := s.occurred(tx, t, occurrence{names: p.names, contact: card.Contact.ID, at: tx.Now(), payload: vars}); err != nil {
+			return err
+		}
+	}
+	l.open, err = s.start(tx, t, p.rules, occasion{card: card, cause: "trigger:" + l.id.String(), log: l.id,
 		happening: happening{trigger: l.trigger, facts: x, vars: vars}})
 	if err != nil {
 		return err
@@ -229,11 +368,11 @@ func (s *Service) fireLater(tx *store.Tx, l *logRow) error {
 	if err != nil {
 		return err
 	}
-	rules, err := candidates(tx, namesOf(l.trigger))
+	p, err := s.plan(tx, l.trigger)
 	if err != nil {
 		return err
 	}
-	return s.ignite(tx, l, rules, card)
+	return s.ignite(tx, l, p, card)
 }
 
 func (s *Service) fireDiscarded(tx *store.Tx, j *job.Job, cause error) error {

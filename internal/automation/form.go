@@ -118,6 +118,9 @@ func readForm(raw map[string]any) (form, error) {
 	if f.graph, err = compile(def); err != nil {
 		return f, err
 	}
+	if f.graph.Enrolls {
+		def["isSequence"] = true
+	}
 	f.def = def
 	f.stored, err = json.Marshal(f.graph)
 	return f, err

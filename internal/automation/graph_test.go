@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"parley/internal/fault"
 )
@@ -27,11 +28,32 @@ func TestGraphFaults(t *testing.T) {
 		{"nodes[0].id", `{"nodes":[{"type":"end"}]}`, ""},
 		{"nodes[0].type", `{"nodes":[{"id":"a"}]}`, "wait_reply"},
 		{"nodes[0].type", `{"nodes":[{"id":"a","type":"teleport"}]}`, "wait_reply"},
-		{"nodes[0].type", `{"nodes":[{"id":"a","type":"wait_event"}]}`, "wait_reply"},
+		{"nodes[0].eventName", `{"nodes":[{"id":"a","type":"wait_event"}]}`, "required"},
+		{"nodes[0].data.eventName", `{"nodes":[{"id":"a","type":"wait_event","data":{"eventName":"two words"}}]}`, "white space"},
+		{"nodes[0].data.storeAs", `{"nodes":[{"id":"a","type":"wait_event","data":{"eventName":"x","storeAs":"a.b"}}]}`, ""},
+		{"nodes[0].type", `{"nodes":[{"id":"say","type":"script"}]}`, "\"say\""},
+		{"nodes[0].type", `{"nodes":[{"id":"a","type":"ai"}]}`, "not available"},
+		{"nodes[0].data.branches[1]", `{"nodes":[{"id":"a","type":"split","data":{"branches":["x","X"]}}]}`, ""},
+		{"nodes[0].data.branches", `{"nodes":[{"id":"a","type":"split","data":{"branches":[{"id":"x","weight":0}]}}]}`, "weights"},
+		{"nodes[0].data.branches[0].weight", `{"nodes":[{"id":"a","type":"split","data":{"branches":[{"id":"x","weight":-1}]}}]}`, ""},
+		{"edges[0].sourceHandle", `{"nodes":[{"id":"a","type":"split","data":{"branches":["x"]}},{"id":"b","type":"end"}],"edges":[{"source":"a","target":"b","sourceHandle":"y"}]}`, "it has x"},
+		{"edges[0].sourceHandle", `{"nodes":[{"id":"a","type":"split"},{"id":"b","type":"end"}],"edges":[{"source":"a","target":"b"}]}`, ""},
+		{"nodes[1]", `{"nodes":[{"id":"a","type":"goal","data":{"eventName":"x"}},{"id":"b","type":"goal","data":{"eventName":"y"}}],"edges":[{"source":"a","target":"b"}]}`, "second"},
+		{"edges[0].sourceHandle", `{"nodes":[{"id":"a","type":"goal"},{"id":"b","type":"end"}],"edges":[{"source":"a","target":"b","sourceHandle":"yes"}]}`, "reached"},
+		{"nodes[0].data.url", `{"nodes":[{"id":"a","type":"webhook","data":{"url":"ftp://x"}}]}`, ""},
+		{"nodes[0].data.method", `{"nodes":[{"id":"a","type":"http","data":{"url":"http://x","method":"BREW"}}]}`, "POST"},
+		{"nodes[0].data.headers", `{"nodes":[{"id":"a","type":"http","data":{"url":"http://x","headers":{"Host":"y"}}}]}`, "Host"},
+		{"nodes[0].data.payload", `{"nodes":[{"id":"a","type":"http","data":{"url":"http://x","payload":"{"}}]}`, "JSON"},
+		{"nodes[0].data.fields.score", `{"nodes":[{"id":"a","type":"update_lead","data":{"fields":{"score":5}}}]}`, "firstName"},
+		{"nodes[0].data.fields", `{"nodes":[{"id":"a","type":"update_lead","data":{"fields":"x"}}]}`, ""},
+		{"nodes[0].data.stageId", `{"nodes":[{"id":"a","type":"move_stage","data":{"stageId":"won"}}]}`, "24"},
+		{"nodes[0].pipelineId", `{"nodes":[{"id":"a","type":"move_pipeline"}]}`, ""},
+		{"nodes[0].assignedTo", `{"nodes":[{"id":"a","type":"assign_lead"}]}`, ""},
+		{"nodes[0].title", `{"nodes":[{"id":"a","type":"create_task"}]}`, ""},
 		{"nodes[1].id", `{"nodes":[` + n + `,` + n + `]}`, ""},
 		{"nodes[1].type", `{"nodes":[{"id":"t","type":"trigger"},{"id":"u","type":"trigger"}]}`, ""},
-		{"nodes[0].type", `{"nodes":[{"id":"a","type":"move_stage"}]}`, "send_whatsapp"},
-		{"nodes[0].data.type", `{"nodes":[{"id":"a","type":"action","data":{"type":"send_email"}}]}`, "add_tag"},
+		{"nodes[0].stageId", `{"nodes":[{"id":"a","type":"move_stage"}]}`, "required"},
+		{"nodes[0].data.type", `{"nodes":[{"id":"a","type":"action","data":{"type":"send_email"}}]}`, "not available"},
 		{"nodes[0].data.type", `{"nodes":[{"id":"a","type":"action","data":{}}]}`, "add_tag"},
 		{"nodes[0].data.templateName", `{"nodes":[{"id":"a","type":"send_whatsapp","data":{"label":"x"}}]}`, ""},
 		{"nodes[0].config.text", `{"nodes":[{"id":"a","type":"send_whatsapp","config":{"text":{}}}]}`, ""},
@@ -60,12 +82,18 @@ func TestGraphFaults(t *testing.T) {
 		{"actions", `{"nodes":[` + n + `],"actions":[{"type":"add_tag"}]}`, "not both"},
 		{"actions", `{"actions":{}}`, ""},
 		{"actions[0]", `{"actions":["add_tag"]}`, ""},
-		{"actions[0].type", `{"actions":[{"type":"create_meeting"}]}`, "remove_tag"},
+		{"actions[0].type", `{"actions":[{"type":"create_meeting"}]}`, "meetings are not available"},
 		{"actions[0].config.tag", `{"actions":[{"type":"add_tag","config":{}}]}`, ""},
 		{"actions[0].delayMinutes", `{"actions":[{"type":"add_tag","delayMinutes":"x","config":{"tag":"a"}}]}`, ""},
-		{"actions[0].delayType", `{"actions":[{"type":"add_tag","delayType":"before_event","config":{"tag":"a"}}]}`, ""},
-		{"isSequence", `{"isSequence":true}`, ""},
-		{"steps", `{"steps":[{}]}`, ""},
+		{"actions[0].delayType", `{"actions":[{"type":"add_tag","delayType":"before_lunch","config":{"tag":"a"}}]}`, ""},
+		{"isSequence", `{"isSequence":"yes"}`, ""},
+		{"actions", `{"isSequence":true,"actions":[{"type":"add_tag","config":{"tag":"a"}}]}`, "steps"},
+		{"steps", `{"isSequence":false,"steps":[{"action":{"type":"add_tag","config":{"tag":"a"}}}]}`, "isSequence"},
+		{"steps[0].delayReference", `{"steps":[{"action":{"type":"add_tag","config":{"tag":"a"}},"delayReference":"noon"}]}`, ""},
+		{"steps[0].onFailure", `{"steps":[{"action":{"type":"add_tag","config":{"tag":"a"}},"onFailure":"panic"}]}`, ""},
+		{"steps[0].action.type", `{"steps":[{"action":{"type":"generate_meet"}}]}`, "not available"},
+		{"steps[0].conditions[0].operator", `{"steps":[{"action":{"type":"add_tag","config":{"tag":"a"}},"conditions":[{"field":"x","operator":"?"}]}]}`, ""},
+		{"steps[0].action", `{"steps":[{}]}`, ""},
 		{"triggerConfig", `{"triggerConfig":[]}`, ""},
 		{"triggerConfig.stageId", `{"triggerConfig":{"stageId":5}}`, ""},
 		{"triggerConfig.includeSources[1]", `{"triggerConfig":{"includeSources":["a",2]}}`, ""},
@@ -87,7 +115,7 @@ func TestCompileForms(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			return
 		}
-		if d := cmp.Diff(want, got); d != "" {
+		if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Graph{})); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
@@ -126,6 +154,23 @@ func TestCompileForms(t *testing.T) {
 			"e": {Kind: nodeEnd, Next: map[string][]string{}},
 			"n": {Kind: nodeAction, Action: actionUntag, Tag: "y", Next: map[string][]string{"error": {"e"}}},
 		}})
+	step := func(n int, t string, next ...string) *Node {
+		v := tag(t, nil)
+		if v.Step, v.OnFail = n, failContinue; len(next) > 0 {
+			v.Next = map[string][]string{"": next}
+		}
+		return v
+	}
+	second := step(2, "b")
+	second.OnFail, second.Only, second.Exit = failRetry, &Test{List: []Condition{{"lead.tags", "contains", "a"}}}, &Test{Any: true, List: []Condition{{"lead.status", "eq", "won"}}}
+	same("sequence", `{"isSequence":true,"steps":[{"stepNumber":2,"delayMinutes":5,"delayReference":"trigger_time","action":{"type":"add_tag","config":{"tag":"b"}},"onFailure":"retry",
+		"conditions":[{"field":"lead.tags","operator":"contains","value":"a"}],"exitSequenceIf":[{"field":"lead.status","operator":"eq","value":"won"}]},{"stepNumber":1,"type":"add_tag","config":{"tag":"a"}}]}`,
+		&Graph{Enrolls: true, Steps: 2, Starts: []string{"step-1"}, Nodes: map[string]*Node{"step-1": step(1, "a", "delay-2"), "step-2": second,
+			"delay-2": {Kind: nodeDelay, After: 300_000, From: fromTrigger, Next: map[string][]string{"": {"step-2"}}}}})
+	same("delays of an event", `{"actions":[{"type":"add_tag","delayType":"before_event","delayMinutes":10,"config":{"tag":"x"}},{"type":"add_tag","delayType":"at_event","delayMinutes":10,"config":{"tag":"y"}}]}`,
+		&Graph{Starts: []string{"delay-1", "delay-2"}, Nodes: map[string]*Node{"action-1": tag("x", nil), "action-2": tag("y", nil),
+			"delay-1": {Kind: nodeDelay, After: -600_000, From: fromEvent, Next: map[string][]string{"": {"action-1"}}},
+			"delay-2": {Kind: nodeDelay, From: fromEvent, Next: map[string][]string{"": {"action-2"}}}}})
 	same("a delay on an action node", `{"nodes":[{"id":"a","type":"add_tag","data":{"tag":"x","delayMinutes":1}}]}`, &Graph{Starts: []string{"a:delay"}, Nodes: map[string]*Node{
 		"a": tag("x", nil), "a:delay": {Kind: nodeDelay, After: 60_000, Next: map[string][]string{"": {"a"}}}}})
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"parley/internal/event"
-	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/job"
 	"parley/internal/store"
@@ -31,34 +30,15 @@ const (
 	callbackFailed  = "failed"
 )
 
-// TriggerLog is what became of a trigger call.
-type TriggerLog struct {
-	ID             id.ID
-	Trigger        string
-	Phone, Email   string // as they were sent
-	Contact        id.ID
-	Status         string // received, scheduled, processing, completed, partial, failed
-	RulesMatched   int
-	RunsOpen       int
-	RunsFailed     int
-	CallbackURL    string
-	CallbackStatus string // not_required, pending, sent, failed
-	IdempotencyKey string
-	Error          string
-	RunAt          time.Time
-	ProcessedAt    time.Time
-	CreatedAt      time.Time
-}
-
 // logRow is a trigger_log row.
 type logRow struct {
 	id, contact                                   id.ID
 	trigger, phone, email, status, callbackStatus string
-	key, err                                      string
+	phoneKey, key, err                            string
 	matched, open, failed                         int
 	call                                          Call
 	callback                                      *callback
-	runAt, processed, created                     time.Time
+	runAt, processed, created, updated            time.Time
 }
 
 // callback is where a call wants to hear how it went.
@@ -68,12 +48,12 @@ type callback struct {
 	Metadata any    `json:"metadata,omitempty"`
 }
 
-const logColumns = "id, trigger_name, phone, email, contact_id, status, rules_matched, runs_open, runs_failed, payload, callback, callback_status, idempotency_key, error, run_at, processed_at, created_at"
+const logColumns = "id, trigger_name, phone, email, contact_id, status, rules_matched, runs_open, runs_failed, payload, callback, callback_status, idempotency_key, error, run_at, processed_at, created_at, updated_at, phone_key"
 
 func scanLog(row scanner) (*logRow, bool, error) {
 	l := &logRow{}
 	ok, err := store.Found(row.Scan(&l.id, &l.trigger, &l.phone, &l.email, &l.contact, &l.status, &l.matched, &l.open, &l.failed, store.JSON(&l.call), store.JSON(&l.callback),
-		&l.callbackStatus, store.Text(&l.key), store.Text(&l.err), store.Time(&l.runAt), store.Time(&l.processed), store.Time(&l.created)))
+		&l.callbackStatus, store.Text(&l.key), store.Text(&l.err), store.Time(&l.runAt), store.Time(&l.processed), store.Time(&l.created), store.Time(&l.updated), store.Text(&l.phoneKey)))
 	return l, ok, err
 }
 
@@ -98,9 +78,9 @@ func insertLog(tx *store.Tx, l *logRow) (bool, error) {
 }
 
 func saveLog(tx *store.Tx, l *logRow) error {
-	_, err := tx.Exec(`UPDATE trigger_log SET contact_id=?, status=?, rules_matched=?, runs_open=?, runs_failed=?, callback_status=?, idempotency_key=?, error=?, run_at=?, processed_at=?, updated_at=?
+	_, err := tx.Exec(`UPDATE trigger_log SET contact_id=?, status=?, rules_matched=?, runs_open=?, runs_failed=?, callback_status=?, idempotency_key=?, error=?, run_at=?, processed_at=?, updated_at=?, phone_key=?
 		WHERE tenant_id=? AND id=?`,
-		l.contact, l.status, l.matched, l.open, l.failed, l.callbackStatus, store.NullText(l.key), store.NullText(l.err), l.runAt, l.processed, tx.Now(), l.id)
+		l.contact, l.status, l.matched, l.open, l.failed, l.callbackStatus, store.NullText(l.key), store.NullText(l.err), l.runAt, l.processed, tx.Now(), l.phoneKey, l.id)
 	return err
 }
 
@@ -202,22 +182,4 @@ func (s *Service) handleCallback(ctx context.Context, j *job.Job) error {
 		}
 		return j.Complete(tx)
 	})
-}
-
-// Log returns what became of a trigger call, or fault NotFound.
-func (s *Service) Log(ctx context.Context, tenant, log id.ID) (TriggerLog, error) {
-	l, ok, err := scanLog(s.db.Read(ctx, tenant).QueryRow("SELECT "+logColumns+" FROM trigger_log WHERE tenant_id=? AND id=?", log))
-	if err != nil {
-		return TriggerLog{}, err
-	}
-	if !ok {
-		return TriggerLog{}, fault.Unknown("trigger log")
-	}
-	v := TriggerLog{ID: l.id, Trigger: l.trigger, Phone: l.phone, Email: l.email, Contact: l.contact, Status: l.status, RulesMatched: l.matched,
-		RunsOpen: l.open, RunsFailed: l.failed, CallbackStatus: l.callbackStatus, IdempotencyKey: l.key, Error: l.err,
-		RunAt: l.runAt, ProcessedAt: l.processed, CreatedAt: l.created}
-	if l.callback != nil {
-		v.CallbackURL = l.callback.URL
-	}
-	return v, nil
 }

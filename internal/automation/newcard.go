@@ -91,9 +91,6 @@ func newCard(c Call) (deal.NewCard, error) {
 			n.FirstName, _, _ = strings.Cut(n.Email, "@")
 		}
 	}
-	if n.Source == "" {
-		n.Source = "webhook"
-	}
 	return n, nil
 }
 

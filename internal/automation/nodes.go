@@ -2,12 +2,10 @@ package automation
 
 import (
 	"database/sql"
-	"strconv"
+	"hash/fnv"
 	"strings"
 	"time"
 
-	"parley/internal/conversation"
-	"parley/internal/fault"
 	"parley/internal/store"
 )
 
@@ -16,180 +14,168 @@ import (
 // whole transaction, to be tried again.
 func (w *walk) node(nid string) ([]string, error) {
 	n := w.g.Nodes[nid]
-	sc, err := w.scope()
-	if err != nil {
-		return nil, err
-	}
+	sc := w.scope()
 	switch n.Kind {
 	case nodeCondition:
-		ok := n.When.pass(sc, w.tx.Now(), w.set.Location())
-		way := handleNo
+		ok, way := w.holds(n.When), handleNo
 		if ok {
 			way = handleYes
 		}
-		return n.Next[way], w.record(nid, n.name(), StepCompleted, map[string]any{"result": ok}, "")
+		w.record(nid, n.name(), StepCompleted, map[string]any{"result": ok}, "")
+		return n.Next[way], nil
 	case nodeDelay:
 		return w.delay(nid, n, sc)
 	case nodeReply:
-		return nil, w.awaitReply(nid, n)
+		return w.awaitReply(nid, n)
+	case nodeEvent:
+		return w.awaitEvent(nid, n)
+	case nodeSplit:
+		way := w.choose(nid, n)
+		w.record(nid, n.name(), StepCompleted, map[string]any{"branch": way}, "")
+		return n.Next[way], nil
+	case nodeGoal:
+		return w.atGoal(nid, n), nil
 	case nodeAction:
-		return w.act(nid, n, sc)
+		return w.action(nid, n, sc)
 	}
-	return nil, w.record(nid, n.name(), StepCompleted, nil, "") // an end
+	w.record(nid, n.name(), StepCompleted, nil, "") // a fork or an end
+	return n.Next[handleDefault], nil
 }
 
+func (w *walk) holds(t *Test) bool { return t.pass(w.scope(), w.tx.Now(), w.set.Location()) }
+
+// delay parks the run until a time. A time that comes of an event and is long
+// past skips what was to follow (reference 4.5.7).
 func (w *walk) delay(nid string, n *Node, sc *scope) ([]string, error) {
-	due := w.tx.Now().Add(time.Duration(n.After) * time.Millisecond)
-	if n.Until != "" {
+	now, after := w.tx.Now(), time.Duration(n.After)*time.Millisecond
+	due := now.Add(after)
+	switch {
+	case n.Until != "":
 		text := render(n.Until, sc, style{plain: true})
 		t, _, ok := moment(strings.TrimSpace(text), w.set.Location())
 		if !ok {
-			return w.fail(nid, n, "the delay's until is not an ISO 8601 time: "+clip(text))
+			return w.fail(nid, n, nil, nil, "the delay's until is not an ISO 8601 time: "+clip(text))
 		}
 		due = t
+	case n.From == fromTrigger:
+		due = w.r.started.Add(after)
+	case n.From == fromEvent:
+		t, ok := eventTime(w.r.vars, w.set.Location())
+		if !ok {
+			return w.fail(nid, n, nil, nil, "the variables hold no time of the event; send start_time or event_time as an ISO 8601 time, or date and time")
+		}
+		if due = t.Add(after); now.Sub(due) > time.Minute {
+			w.record(nid, n.name(), StepSkipped, map[string]any{"until": iso(due)}, "the time for this has passed")
+			return nil, nil
+		}
 	}
 	output := map[string]any{"until": iso(due)}
-	if !due.After(w.tx.Now()) {
-		return n.Next[handleDefault], w.record(nid, n.name(), StepCompleted, output, "")
+	if !due.After(now) {
+		w.record(nid, n.name(), StepCompleted, output, "")
+		return n.Next[handleDefault], nil
 	}
-	if due.Sub(w.tx.Now()) > maxDelay {
-		return w.fail(nid, n, "the delay ends too far in the future: "+clip(n.Until))
+	if due.Sub(now) > maxDelay {
+		return w.fail(nid, n, nil, nil, "the delay ends too far in the future: "+iso(due).(string))
 	}
-	return nil, w.wait(nid, n, branch{resumeAt: due}, output)
+	if w.dry != nil {
+		return w.dry.waits(w, nid, n, output), nil
+	}
+	return nil, w.wait(nid, n, branch{resumeAt: due}, output, "")
 }
 
-// awaitReply parks the run until the contact writes. The lock makes a message
-// that arrives at the same moment come either before the wait began or find it.
-func (w *walk) awaitReply(nid string, n *Node) error {
-	if err := w.tx.Lock("reply", w.r.contact.String()); err != nil {
-		return err
+// eventTime reads the moment of an event from the variables: start_time or
+// event_time, or date with time (reference 4.5.7).
+func eventTime(vars map[string]any, zone *time.Location) (time.Time, bool) {
+	for _, key := range []string{"start_time", "event_time", "startTime", "eventTime"} {
+		if t, dateOnly, ok := moment(vars[key], zone); ok && !dateOnly {
+			return t, true
+		}
 	}
-	b := branch{waitKey: replyKey(w.r.contact.String())}
-	output := map[string]any{}
-	if n.After > 0 {
-		b.resumeAt = w.tx.Now().Add(time.Duration(n.After) * time.Millisecond)
-		output["until"] = iso(b.resumeAt)
+	date, _ := vars["date"].(string)
+	clock, _ := vars["time"].(string)
+	day, dateOnly, ok := moment(strings.TrimSpace(date), zone)
+	if !ok {
+		return time.Time{}, false
 	}
-	return w.wait(nid, n, b, output)
+	if !dateOnly {
+		return day, true
+	}
+	for _, form := range []string{"15:04", "15:04:05", "3:04 PM", "3:04PM", "3 PM", "3PM"} {
+		if t, err := time.Parse(form, strings.ToUpper(strings.TrimSpace(clock))); err == nil {
+			return time.Date(day.Year(), day.Month(), day.Day(), t.Hour(), t.Minute(), t.Second(), 0, zone), true
+		}
+	}
+	return time.Time{}, false
 }
 
-func replyKey(contact string) string { return "reply:" + contact }
-
-// act carries out an action behind a savepoint: one that fails leaves nothing.
-func (w *walk) act(nid string, n *Node, sc *scope) ([]string, error) {
-	var output map[string]any
-	err := w.s.db.Write(store.Join(w.ctx, w.tx), w.tx.Tenant(), func(tx *store.Tx) (err error) {
-		switch n.Action {
-		case actionSend:
-			output, err = w.send(tx, nid, n, sc)
-		default:
-			output, err = w.tag(tx, n, sc)
-		}
-		return err
-	})
-	if err != nil {
-		f := fault.As(err)
-		if f == nil || f.Code == fault.Unavailable || f.Code == fault.RateLimited {
-			return nil, err
-		}
-		return w.fail(nid, n, f.Error())
+// choose draws a way out of a split by weight. The draw follows from the run's
+// id and the node, so that it is the same whenever it is made; the step records it.
+func (w *walk) choose(nid string, n *Node) string {
+	var sum float64
+	for _, way := range n.Ways {
+		sum += way.Weight
 	}
-	w.lead = nil // the action may have changed it
-	return n.Next[handleDefault], w.record(nid, n.name(), StepCompleted, output, "")
-}
-
-func (w *walk) send(tx *store.Tx, nid string, n *Node, sc *scope) (map[string]any, error) {
-	var err error
-	st := styleOf(w.set)
-	m := conversation.Send{Contact: w.r.contact, SentBy: "automation",
-		Metadata: map[string]any{"runId": w.r.id.String(), "automationId": w.r.rule.String(), "nodeId": nid}}
-	if n.Template == "" {
-		if m.Text = storable(render(n.Text, sc, st)); strings.TrimSpace(m.Text) == "" {
-			return nil, fault.Field("text", "the message is empty: every placeholder in it has no value")
-		}
-	} else {
-		raw := style{plain: true}
-		use := &conversation.TemplateUse{Name: strings.TrimSpace(render(n.Template, sc, raw)), Language: strings.TrimSpace(render(n.Language, sc, raw))}
-		for _, v := range n.Values {
-			use.Values = append(use.Values, storable(render(v, sc, st)))
-		}
-		for k, v := range n.Named {
-			if use.Named == nil {
-				use.Named = map[string]string{}
-			}
-			use.Named[k] = storable(render(v, sc, st))
-		}
-		if len(use.Values) == 0 && len(use.Named) == 0 {
-			if use.Named, err = w.mapped(tx, use.Name, sc, st); err != nil {
-				return nil, err
-			}
-		}
-		m.Template = use
-	}
-	sent, err := w.s.inbox.SendIn(tx, w.r.actor(), m)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"messageId": sent.ID.String(), "conversationId": sent.Conversation.String()}, nil
-}
-
-// mapped gives the values of a template whose positions are mapped to fields
-// (reference 3.15, 4.6). Static texts and fallbacks are the template's own.
-func (w *walk) mapped(tx *store.Tx, name string, sc *scope, st style) (map[string]string, error) {
-	tpl, err := w.s.inbox.Templates().Get(tx, name)
-	if fault.As(err) != nil {
-		return nil, nil // SendIn says what is wrong
-	}
-	named := map[string]string{}
-	for _, m := range tpl.Mapping {
-		if m.Field == "" || m.Static != "" {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(w.r.id.String() + "/" + nid))
+	x := h.Sum64()
+	x ^= x >> 33 // FNV's high bits alone are not even enough
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	at := float64(x>>11) / (1 << 53) * sum
+	last := ""
+	for _, way := range n.Ways {
+		if way.Weight <= 0 {
 			continue
 		}
-		paths := []string{"vars." + m.Field, "vars." + snake(m.Field), "vars." + camel(m.Field)}
-		switch m.Source {
-		case "crm":
-			paths = append([]string{"lead." + m.Field, "lead." + camel(m.Field)}, paths...)
-		case "system":
-			paths = append([]string{"resolved." + m.Field}, paths...)
+		if last = way.Name; at < way.Weight {
+			return last
 		}
-		for _, p := range paths {
-			if v, ok := sc.look(p); ok && v != nil && v != "" {
-				named[strconv.Itoa(m.Position)] = storable(show(p, v, st))
-				break
-			}
-		}
+		at -= way.Weight
 	}
-	return named, err
+	return last
 }
 
-func (w *walk) tag(tx *store.Tx, n *Node, sc *scope) (map[string]any, error) {
-	tag := strings.TrimSpace(storable(render(n.Tag, sc, style{plain: true})))
-	if tag == "" {
-		return nil, fault.Field("tag", "the tag is empty: every placeholder in it has no value")
+// atGoal ends the run when the goal's conditions hold and it does not stand for
+// an event, which ends the run by itself when it happens.
+func (w *walk) atGoal(nid string, n *Node) []string {
+	reached := n.Event == "" && w.holds(n.When)
+	w.record(nid, n.name(), StepCompleted, map[string]any{"reached": reached}, "")
+	if reached {
+		w.leaveBy(ExitGoal)
+		return nil
 	}
-	var add, remove []string
-	if n.Action == actionTag {
-		add = []string{tag}
-	} else {
-		remove = []string{tag}
-	}
-	_, err := w.s.contacts.TagIn(tx, w.r.actor(), w.r.contact, add, remove)
-	return map[string]any{"tag": tag}, err
+	return n.Next[handleDefault]
 }
 
-// fail records a failed node. The branch goes on along the edge "error" if
-// there is one; else it ends here, and the run will have failed.
-func (w *walk) fail(nid string, n *Node, reason string) ([]string, error) {
-	reason = cut(storable(reason), 1000)
-	if err := w.record(nid, n.name(), StepFailed, nil, reason); err != nil {
-		return nil, err
+// checkGoal ends the run, before it moves, when the conditions of a goal without
+// an event hold by now.
+func (w *walk) checkGoal() error {
+	for _, nid := range w.g.goals {
+		n := w.g.Nodes[nid]
+		if w.holds(n.When) && w.err == nil {
+			return w.reach(nid)
+		}
 	}
-	next := n.Next[handleError]
-	if len(next) == 0 && w.r.err == "" {
-		w.r.err = reason
-	}
-	return next, nil
+	return w.err
 }
+
+// reach ends the run at a goal that it did not walk to. One that it walked
+// through before keeps the step it has.
+func (w *walk) reach(nid string) error {
+	var one int
+	found, err := store.Found(w.tx.QueryRow("SELECT 1 FROM run_step WHERE tenant_id=? AND run_id=? AND node=? LIMIT 1", w.r.id, nid).Scan(&one))
+	if err != nil {
+		return err
+	}
+	if !found {
+		w.record(nid, nodeGoal, StepCompleted, map[string]any{"reached": true}, "")
+	}
+	w.leaveBy(ExitGoal)
+	return nil
+}
+
+// leaveBy ends the whole run at settle, for a reason.
+func (w *walk) leaveBy(reason string) { w.over, w.r.exit, w.r.err = true, reason, "" }
 
 func collectTexts(rows *sql.Rows, err error) ([]string, error) {
 	return store.Collect(rows, err, func(rows *sql.Rows) (s string, err error) { return s, rows.Scan(&s) })

@@ -16,6 +16,7 @@ type scope struct {
 	lead     map[string]any
 	vars     map[string]any
 	resolved map[string]any
+	who      func() map[string]any // reads lead when it is first looked at; nil: lead is there
 }
 
 // look follows a dotted path. A variable whose name holds dots wins over the
@@ -28,6 +29,9 @@ func (s *scope) look(path string) (any, bool) {
 	first, rest, _ := strings.Cut(path, ".")
 	switch first {
 	case "lead":
+		if s.lead == nil && s.who != nil {
+			s.lead = s.who()
+		}
 		return follow(s.lead, rest)
 	case "event", "vars":
 		return follow(s.vars, rest)
@@ -45,11 +49,7 @@ func follow(v any, path string) (any, bool) {
 		}
 		switch t := v.(type) {
 		case map[string]any:
-			if x, ok := t[path]; ok {
-				return x, true
-			}
-			first, rest, _ := strings.Cut(path, ".")
-			x, ok := t[first]
+			x, rest, ok := entry(t, path)
 			if !ok {
 				return nil, false
 			}
@@ -66,4 +66,20 @@ func follow(v any, path string) (any, bool) {
 		}
 	}
 	return v, true
+}
+
+// entry finds the longest beginning of a path that is a key: names of events
+// hold dots themselves.
+func entry(m map[string]any, path string) (v any, rest string, ok bool) {
+	if v, ok := m[path]; ok {
+		return v, "", true
+	}
+	for i := len(path) - 1; i > 0; i-- {
+		if path[i] == '.' {
+			if v, ok := m[path[:i]]; ok {
+				return v, path[i+1:], true
+			}
+		}
+	}
+	return nil, "", false
 }

@@ -2,11 +2,10 @@ package automation
 
 import (
 	"context"
-	"database/sql"
 	"strings"
-	"time"
 
 	"parley/internal/conversation"
+	"parley/internal/deal"
 	"parley/internal/event"
 	"parley/internal/fault"
 	"parley/internal/id"
@@ -50,6 +49,7 @@ var triggersOf = map[string][]string{
 	"deal.won":            {"deal_won"},
 	"deal.lost":           {"deal_lost"},
 	"message.received":    {"whatsapp_incoming"},
+	"contact.scored":      {"score_refresh", "score_above", "score_below"},
 }
 
 func (s *Service) register() {
@@ -64,7 +64,7 @@ func (s *Service) register() {
 
 // wants reports whether an event matters to any rule or waiting run.
 func (s *Service) wants(tx *store.Tx, e event.Event) (bool, error) {
-	if e.Contact.IsZero() {
+	if e.Contact.IsZero() || strings.HasPrefix(e.Actor, deal.ImportActor) { // an import starts nothing (reference 4.2)
 		return false, nil
 	}
 	if e.Type == "message.received" {
@@ -78,11 +78,11 @@ func (s *Service) wants(tx *store.Tx, e event.Event) (bool, error) {
 			return found, err
 		}
 	}
-	var names []string
-	for _, t := range triggersOf[e.Type] {
-		names = append(names, namesOf(t)...)
+	l, err := s.heard(tx)
+	if err != nil || l.wanted(triggersOf[e.Type]) {
+		return err == nil, err
 	}
-	return s.wanted(tx, names)
+	return s.stageWants(tx, e)
 }
 
 // happening is one trigger set off by an event.
@@ -105,11 +105,14 @@ func (s *Service) handleEvent(ctx context.Context, j *job.Job) error {
 		return err
 	}
 	return s.db.Write(ctx, j.Tenant, func(tx *store.Tx) error {
-		t := &tally{}
+		t := &tally{inline: j.Attempt <= 1}
 		if reply != nil {
-			if err := s.resume(ctx, tx, t, e, *reply); err != nil {
+			if err := s.resume(tx, t, e, *reply); err != nil {
 				return err
 			}
+		}
+		if err := s.occurredAll(tx, t, e, list); err != nil {
+			return err
 		}
 		if err := s.startAll(tx, t, e, list); err != nil {
 			return err
@@ -129,6 +132,8 @@ func (s *Service) happenings(ctx context.Context, e event.Event) ([]happening, *
 	case "deal.moved":
 		list, err := s.moves(ctx, e)
 		return list, nil, err
+	case "contact.scored":
+		return scorings(e), nil, nil
 	case "message.received":
 		return s.incoming(ctx, e)
 	}
@@ -157,6 +162,25 @@ func (s *Service) moves(ctx context.Context, e event.Event) ([]happening, error)
 			"fromStageId": from, "toStageId": to, "fromStageName": places[from].stage, "toStageName": places[to].stage}})
 	}
 	return list, nil
+}
+
+// scorings gives what a changed score may set off. The event tells the threshold
+// that was crossed; where it tells none, the tenant's are the defaults.
+func scorings(e event.Event) []happening {
+	from, _ := number(changed(e, "from:"))
+	to, _ := number(changed(e, "score:"))
+	hot, cold := float64(deal.DefaultScoring.HotThreshold), float64(deal.DefaultScoring.ColdThreshold)
+	if n, ok := number(changed(e, "above:")); ok {
+		hot = n
+	}
+	if n, ok := number(changed(e, "below:")); ok {
+		cold = n
+	}
+	var list []happening
+	for _, t := range triggersOf[e.Type] {
+		list = append(list, happening{t, facts{score: &scored{t, from, to, hot, cold}}, map[string]any{"score": to, "previousScore": from, "previous_score": from}})
+	}
+	return list
 }
 
 // incoming gives the variables of a received message (reference 4.9, Bus).
@@ -207,23 +231,34 @@ func (s *Service) startAll(tx *store.Tx, t *tally, e event.Event, list []happeni
 	if err != nil {
 		return err
 	}
+	heard, err := s.heard(tx)
+	if err != nil {
+		return err
+	}
 	for _, h := range list {
+		own, err := s.stageRule(tx, h)
+		if err != nil {
+			return err
+		}
 		h.vars["phone"], h.vars["email"], h.vars["trigger"] = card.Contact.Phone(), card.Contact.Email(), h.trigger
 		h.facts.source = card.Contact.Source
 		if h.facts.stage == "" && h.facts.pipeline == "" {
 			h.facts.stage, h.facts.pipeline = card.Deal.Stage.String(), card.Deal.Pipeline.String()
 		}
-		rules, err := candidates(tx, namesOf(h.trigger))
+		rules, err := candidates(tx, heard.named(h.trigger))
 		if err != nil {
 			return err
 		}
-		_, err = s.start(tx, t, rules, occasion{card: card, cause: "event:" + e.Cursor.String(), depth: depth, happening: h})
+		_, err = s.start(tx, t, append(rules, own...), occasion{card: card, cause: causeOf(e.Cursor), depth: depth, happening: h})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// causeOf names an event as what started a run.
+func causeOf(c event.Cursor) string { return "event:" + c.String() }
 
 // depthOf returns how deep a run started by actor's deed would be.
 func depthOf(tx *store.Tx, actor string) (int, error) {
@@ -241,72 +276,6 @@ func depthOf(tx *store.Tx, actor string) (int, error) {
 		depth++
 	}
 	return depth, err
-}
-
-// resume moves on every branch that waited for this contact's reply when it came.
-func (s *Service) resume(ctx context.Context, tx *store.Tx, t *tally, e event.Event, m conversation.Message) error {
-	type waiter struct {
-		run   id.ID
-		turn  int
-		since time.Time
-	}
-	rows, err := tx.Query("SELECT run_id, turn, since FROM run_branch WHERE tenant_id=? AND wait_key=? ORDER BY run_id, turn", replyKey(e.Contact.String()))
-	list, err := store.Collect(rows, err, func(rows *sql.Rows) (v waiter, err error) {
-		return v, rows.Scan(&v.run, &v.turn, store.Time(&v.since))
-	})
-	if err != nil {
-		return err
-	}
-	var keys []string
-	for _, v := range list {
-		keys = append(keys, v.run.String())
-	}
-	if err := tx.Lock("run", keys...); err != nil {
-		return err
-	}
-	for _, v := range list {
-		if v.since.After(e.At) {
-			continue // it began to wait after this message
-		}
-		r, ok, err := loadRun(tx, v.run)
-		if err != nil {
-			return err
-		}
-		if !ok || !r.open() {
-			continue
-		}
-		b, ok, err := takeBranch(tx, v.run, v.turn)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue // its timeout came first
-		}
-		if !b.resumeAt.IsZero() { // the timeout is off
-			if err := job.WithdrawIn(tx, kindStep, stepKey(v.run, v.turn)); err != nil {
-				return err
-			}
-		}
-		w, err := s.walk(ctx, tx, r)
-		if err != nil {
-			return err
-		}
-		w.tally = t
-		text := cut(storable(m.Text), 16<<10)
-		r.vars["reply"] = text
-		if err := w.wake(b, map[string]any{"reply": text, "messageId": m.ID.String(), "timedOut": false}); err != nil {
-			return err
-		}
-		if n := w.g.Nodes[b.node]; n != nil {
-			if err := w.later(append(append([]string(nil), n.Next[handleReply]...), n.Next[handleDefault]...)); err != nil {
-				return err
-			}
-		}
-		if err := w.settle(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // changed returns what follows prefix in the event's list of changes.

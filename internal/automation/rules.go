@@ -3,21 +3,20 @@ package automation
 import (
 	"database/sql"
 	"encoding/json"
-	"slices"
 
 	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/store"
 )
 
-const ruleColumns = "id, name, description, trigger_name, is_active, version, definition, runs_started, runs_open, runs_completed, last_run_at, created_at, updated_at"
+const ruleColumns = "id, name, description, trigger_name, is_active, version, definition, runs_started, runs_open, runs_completed, last_run_at, created_at, updated_at, origin, origin_id"
 
 type scanner interface{ Scan(dest ...any) error }
 
 func scanRule(row scanner) (Rule, error) {
 	var r Rule
 	err := row.Scan(&r.ID, &r.Name, &r.Description, &r.Trigger, &r.Active, &r.Version, store.JSON(&r.Definition),
-		&r.RunsStarted, &r.ActiveRuns, &r.CompletedRuns, store.Time(&r.LastRunAt), store.Time(&r.CreatedAt), store.Time(&r.UpdatedAt))
+		&r.RunsStarted, &r.ActiveRuns, &r.CompletedRuns, store.Time(&r.LastRunAt), store.Time(&r.CreatedAt), store.Time(&r.UpdatedAt), &r.Origin, &r.OriginID)
 	return r, err
 }
 
@@ -27,7 +26,11 @@ func ruleOf(r store.Reader, rule id.ID) (Rule, error) {
 
 // lockedRule reads a rule that the transaction is about to change.
 func lockedRule(tx *store.Tx, rule id.ID) (Rule, error) {
-	return foundRule(scanRule(tx.QueryRow("SELECT "+ruleColumns+" FROM automation WHERE tenant_id=? AND id=?"+tx.Dialect().ForUpdate(), rule)))
+	r, err := foundRule(scanRule(tx.QueryRow("SELECT "+ruleColumns+" FROM automation WHERE tenant_id=? AND id=?"+tx.Dialect().ForUpdate(), rule)))
+	if err == nil {
+		err = ownedElsewhere(r)
+	}
+	return r, err
 }
 
 func foundRule(r Rule, err error) (Rule, error) {
@@ -40,7 +43,7 @@ func foundRule(r Rule, err error) (Rule, error) {
 }
 
 func listRules(r store.Reader, q RuleQuery) ([]Rule, error) {
-	where, args := "", []any(nil)
+	where, args := " AND origin=''", []any(nil)
 	if q.Trigger != "" {
 		where += " AND trigger_name=?"
 		args = append(args, q.Trigger)
@@ -55,9 +58,9 @@ func listRules(r store.Reader, q RuleQuery) ([]Rule, error) {
 
 func (s *Service) insertRule(tx *store.Tx, r *Rule) error {
 	s.triggers.Forget(tx)
-	_, err := tx.Exec(`INSERT INTO automation (tenant_id, id, name, description, trigger_name, is_active, version, definition, runs_started, runs_open, runs_completed, created_at, updated_at)
-		VALUES (?,?,?,?,?,?,?,?,0,0,0,?,?)`,
-		r.ID, r.Name, r.Description, r.Trigger, r.Active, r.Version, store.JSON(r.Definition), r.CreatedAt, r.UpdatedAt)
+	_, err := tx.Exec(`INSERT INTO automation (tenant_id, id, name, description, trigger_name, is_active, version, definition, runs_started, runs_open, runs_completed, created_at, updated_at, origin, origin_id)
+		VALUES (?,?,?,?,?,?,?,?,0,0,0,?,?,?,?)`,
+		r.ID, r.Name, r.Description, r.Trigger, r.Active, r.Version, store.JSON(r.Definition), r.CreatedAt, r.UpdatedAt, r.Origin, r.OriginID)
 	return err
 }
 
@@ -69,10 +72,19 @@ func (s *Service) updateRule(tx *store.Tx, r *Rule) error {
 	return err
 }
 
-func insertVersion(tx *store.Tx, rule id.ID, version int, graph []byte) error {
-	_, err := tx.Exec("INSERT INTO automation_version (tenant_id, automation_id, version, graph, created_at) VALUES (?,?,?,?,?)",
-		rule, version, string(graph), tx.Now())
-	return err
+// insertVersion keeps a graph, and the names of the events that its runs may
+// wait for as long as they live.
+func insertVersion(tx *store.Tx, rule id.ID, version int, f form) error {
+	if _, err := tx.Exec("INSERT INTO automation_version (tenant_id, automation_id, version, graph, created_at) VALUES (?,?,?,?,?)",
+		rule, version, string(f.stored), tx.Now()); err != nil {
+		return err
+	}
+	for _, name := range f.graph.awaited() {
+		if _, err := tx.Exec("INSERT INTO automation_event (tenant_id, automation_id, name) VALUES (?,?,?) ON CONFLICT DO NOTHING", rule, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func sameGraph(r store.Reader, rule Rule, g *Graph) (bool, error) {
@@ -103,25 +115,22 @@ type candidate struct {
 	graph   Graph
 }
 
-// candidates returns the active rules of any of the trigger's names, by id.
+// candidates returns the active rules of any of the trigger's names, by id,
+// without those that belong to something else.
 func candidates(r store.Reader, names []string) ([]candidate, error) {
 	where, args := anyOf("a.trigger_name", names)
+	return candidatesWhere(r, "a.origin='' AND "+where, args...)
+}
+
+func candidatesWhere(r store.Reader, where string, args ...any) ([]candidate, error) {
 	rows, err := r.Query(`SELECT a.id, a.name, a.version, v.graph FROM automation a
 		JOIN automation_version v ON v.tenant_id=a.tenant_id AND v.automation_id=a.id AND v.version=a.version
 		WHERE a.tenant_id=? AND a.is_active AND `+where+` ORDER BY a.id`, args...)
 	return store.Collect(rows, err, func(rows *sql.Rows) (c candidate, err error) {
-		return c, rows.Scan(&c.id, &c.name, &c.version, store.JSON(&c.graph))
+		err = rows.Scan(&c.id, &c.name, &c.version, store.JSON(&c.graph))
+		c.graph.ready()
+		return c, err
 	})
-}
-
-// wanted reports whether any active rule has one of the names.
-func (s *Service) wanted(tx *store.Tx, names []string) (bool, error) {
-	active, _, err := s.triggers.Get(tx, func() ([]string, bool, error) {
-		rows, err := tx.Query("SELECT DISTINCT trigger_name FROM automation WHERE tenant_id=? AND is_active")
-		list, err := store.Collect(rows, err, func(rows *sql.Rows) (name string, err error) { return name, rows.Scan(&name) })
-		return list, true, err
-	})
-	return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(active, n) }), err
 }
 
 func anyOf(column string, names []string) (string, []any) {

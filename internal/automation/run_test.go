@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"parley/internal/contact"
 	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/store"
@@ -48,7 +49,7 @@ func TestWalk(t *testing.T) {
 		if l.Status != logCompleted || l.RunsOpen != 0 || l.ProcessedAt.IsZero() || l.CallbackStatus != callbackNone {
 			w.Errorf("%+v", l)
 		}
-		for typ, n := range map[string]int{"trigger.fired": 1, "run.started": 1, "run.waiting": 1, "run.completed": 1, "run.failed": 0} {
+		for typ, n := range map[string]int{"trigger.fired": 1, "run.started": 1, "run.updated": 1, "run.completed": 1, "run.failed": 0} {
 			if got := w.Events(w, typ); got != n {
 				w.Errorf("%d events %s", got, typ)
 			}
@@ -98,7 +99,8 @@ func TestStepFails(t *testing.T) {
 		w.says("hello")
 		w.settled()
 		err := w.DB.Write(bg, w.Tenant, func(tx *store.Tx) error {
-			return w.Contacts.SetConsentIn(tx, f.Contact, "whatsapp", "out", "test")
+			_, err := w.Contacts.ConsentIn(tx, f.Contact, contact.Consent{Channel: "whatsapp", State: contact.Out, Source: "test"})
+			return err
 		})
 		if err != nil {
 			w.Fatal(err)

@@ -30,6 +30,8 @@ func NewService(db *store.DB, log *event.Log, contacts *contact.Service, cards *
 	hooks *webhook.Service, tenants *tenant.Service, c clock.Clock) *Service {
 	s := &Service{db: db, log: log, contacts: contacts, cards: cards, inbox: inbox, hooks: hooks, tenants: tenants, clock: c}
 	s.register()
+	s.registerAnswers()
+	s.follow()
 	return s
 }
 
@@ -45,7 +47,7 @@ func (s *Service) Create(ctx context.Context, tenant id.ID, actor string, def ma
 		if err := s.insertRule(tx, &r); err != nil {
 			return Rule{}, err
 		}
-		if err := insertVersion(tx, r.ID, 1, f.stored); err != nil {
+		if err := insertVersion(tx, r.ID, 1, f); err != nil {
 			return Rule{}, err
 		}
 		return r, s.tell(tx, "automation.created", r.ID, actor)
@@ -86,7 +88,7 @@ func (s *Service) Update(ctx context.Context, tenant id.ID, actor string, rule i
 		}
 		if !same {
 			r.Version++
-			if err := insertVersion(tx, r.ID, r.Version, f.stored); err != nil {
+			if err := insertVersion(tx, r.ID, r.Version, f); err != nil {
 				return Rule{}, err
 			}
 		}
@@ -137,20 +139,42 @@ func (s *Service) Delete(ctx context.Context, tenant id.ID, actor string, rule i
 		if _, err := lockedRule(tx, rule); err != nil {
 			return err
 		}
-		if err := s.abortAll(tx, rule); err != nil {
+		return s.deleteRule(tx, actor, rule)
+	})
+}
+
+// DeleteMany is Delete of several rules, each in a transaction of its own, and
+// returns how many there were. Unknown ids are passed over.
+func (s *Service) DeleteMany(ctx context.Context, tenant id.ID, actor string, rules []id.ID) (int, error) {
+	n := 0
+	for _, rule := range rules {
+		err := s.Delete(ctx, tenant, actor, rule)
+		if f := fault.As(err); f != nil && f.Code == fault.NotFound {
+			continue
+		}
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+func (s *Service) deleteRule(tx *store.Tx, actor string, rule id.ID) error {
+	if err := s.abortAll(tx, rule); err != nil {
+		return err
+	}
+	s.triggers.Forget(tx)
+	for _, q := range []string{
+		"DELETE FROM automation_event WHERE tenant_id=? AND automation_id=?",
+		"DELETE FROM automation_version WHERE tenant_id=? AND automation_id=?",
+		"DELETE FROM automation WHERE tenant_id=? AND id=?",
+	} {
+		if _, err := tx.Exec(q, rule); err != nil {
 			return err
 		}
-		s.triggers.Forget(tx)
-		for _, q := range []string{
-			"DELETE FROM automation_version WHERE tenant_id=? AND automation_id=?",
-			"DELETE FROM automation WHERE tenant_id=? AND id=?",
-		} {
-			if _, err := tx.Exec(q, rule); err != nil {
-				return err
-			}
-		}
-		return s.tell(tx, "automation.deleted", rule, actor)
-	})
+	}
+	return s.tell(tx, "automation.deleted", rule, actor)
 }
 
 // Runs returns a page of a rule's runs, newest first, without their steps.

@@ -2,6 +2,7 @@ package automation
 
 import (
 	"fmt"
+	"slices"
 
 	"parley/internal/contact"
 	"parley/internal/deal"
@@ -32,9 +33,14 @@ func (s *Service) start(tx *store.Tx, t *tally, rules []candidate, o occasion) (
 		return 0, err
 	}
 	sc := scopeOf(leadOf(o.card), o.vars, tx.Now(), set)
+	passed := 0 // nodes, by all the runs that begin here
+	held := false
 	for i := range rules {
 		c := &rules[i]
-		if !c.graph.Filter.pass(o.facts) || !c.graph.When.pass(sc, tx.Now(), set.Location()) {
+		if v := c.judge(o.facts, sc, tx.Now(), set.Location()); v != nil {
+			if err := s.declined(tx, c, o, v); err != nil {
+				return open, err
+			}
 			continue
 		}
 		if o.depth > maxDepth {
@@ -42,22 +48,48 @@ func (s *Service) start(tx *store.Tx, t *tally, rules []candidate, o occasion) (
 			if _, err := s.log.Append(tx, event.New{Type: "automation.loop_stopped", Subject: c.id, Contact: o.card.Contact.ID, Actor: "system", Cause: o.cause}); err != nil {
 				return open, err
 			}
+			if err := s.declined(tx, c, o, looped(o.depth)); err != nil {
+				return open, err
+			}
 			continue
 		}
 		r := &run{id: id.New(), rule: c.id, version: c.version, contact: o.card.Contact.ID, log: o.log, trigger: o.trigger,
-			cause: o.cause, status: Running, depth: o.depth, vars: o.vars, started: tx.Now()}
+			cause: o.cause, status: Running, depth: o.depth, vars: o.vars, started: tx.Now(), enrolled: c.graph.Enrolls}
+		if !held {
+			// Nobody merges the person away before the run is there to move along.
+			if o.card.Contact.ID, err = s.contacts.HoldIn(tx, o.card.Contact.ID); fault.As(err) != nil {
+				return open, nil // gone
+			} else if err != nil {
+				return open, err
+			}
+			held, r.contact = true, o.card.Contact.ID
+		}
+		if n := c.graph.Nodes[c.graph.Goal]; n != nil {
+			r.goal = goalKey(r.contact, n.Event)
+		}
 		fresh, err := insertRun(tx, r)
 		if err != nil {
 			return open, err
 		}
 		if !fresh {
+			if r.enrolled {
+				if err := s.enrolledAlready(tx, c, o); err != nil {
+					return open, err
+				}
+			}
 			continue
 		}
+		if len(c.graph.Unusable) > 0 {
+			if err := s.declined(tx, c, o, unusable(c.graph.Unusable)); err != nil {
+				return open, err
+			}
+		}
 		t.began(c.id)
-		w := &walk{s: s, tx: tx, r: r, g: &c.graph, set: set, tally: t}
+		w := &walk{s: s, tx: tx, r: r, g: &c.graph, set: set, tally: t, budget: stepsPerTx - passed, inline: t.inline && passed < stepsPerTx}
 		if err := w.begin(c.name); err != nil {
 			return open, err
 		}
+		passed += r.steps
 		if r.open() {
 			open++
 		}
@@ -65,15 +97,23 @@ func (s *Service) start(tx *store.Tx, t *tally, rules []candidate, o occasion) (
 	return open, nil
 }
 
-// begin tells of a new run and leaves its first nodes to a job.
+// begin tells of a new run and takes its first steps, or leaves them to a job.
 func (w *walk) begin(name string) error {
-	if err := w.tell("run.started"); err != nil {
-		return err
+	if !w.inline {
+		if err := w.tell("run.started"); err != nil {
+			return err
+		}
 	}
 	_, err := w.s.contacts.RecordIn(w.tx, contact.Activity{Contact: w.r.contact, Type: "automation_triggered", Title: "Automation started: " + name,
 		Metadata: map[string]any{"automationId": w.r.rule.String(), "runId": w.r.id.String(), "trigger": w.r.trigger}, PerformedBy: "system"})
 	if err != nil && fault.As(err) == nil {
 		return err
+	}
+	if w.inline {
+		if err := w.pass(w.g.Starts); err != nil {
+			return err
+		}
+		return w.settle()
 	}
 	if len(w.g.Starts) > 0 {
 		if err := w.later([]string{""}); err != nil {
@@ -104,38 +144,30 @@ func (s *Service) abortAll(tx *store.Tx, rule id.ID) error {
 		if err != nil {
 			return err
 		}
-		if err := s.stop(tx, &tally{}, runID, Aborted, "the automation was deleted"); err != nil {
+		if err := s.stop(tx, &tally{}, runID, Aborted, ExitDeleted, "the automation was deleted"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// stop ends a locked run from outside: its branches are gone, so whatever job
-// still comes for them finds nothing.
-func (s *Service) stop(tx *store.Tx, t *tally, runID id.ID, status, reason string) error {
+// stop ends a locked run from outside: its branches are gone, so whatever still
+// comes for them finds nothing.
+func (s *Service) stop(tx *store.Tx, t *tally, runID id.ID, status, exit, reason string) error {
 	r, ok, err := loadRun(tx, runID)
-	if err != nil || !ok || !r.open() && r.status != Paused {
+	if err != nil || !ok || !r.alive() {
 		return err
 	}
-	branches, err := branchesOf(tx, runID)
-	if err != nil {
+	return s.stopRun(tx, t, r, status, exit, reason)
+}
+
+func (s *Service) stopRun(tx *store.Tx, t *tally, r *run, status, exit, reason string) error {
+	w := &walk{s: s, tx: tx, r: r, tally: t}
+	if err := w.clear(StepFailed, reason); err != nil {
 		return err
 	}
-	for _, b := range branches {
-		if err := job.WithdrawIn(tx, kindStep, stepKey(runID, b.turn)); err != nil {
-			return err
-		}
-	}
-	if _, err := tx.Exec("DELETE FROM run_branch WHERE tenant_id=? AND run_id=?", runID); err != nil {
-		return err
-	}
-	if _, err := tx.Exec("UPDATE run_step SET status=?, error=?, completed_at=? WHERE tenant_id=? AND run_id=? AND status=?",
-		StepFailed, reason, tx.Now(), runID, StepWaiting); err != nil {
-		return err
-	}
-	r.err = reason
-	return (&walk{s: s, tx: tx, r: r, tally: t}).end(status)
+	r.err, r.exit = reason, exit
+	return w.end(status)
 }
 
 // stepDiscarded fails the run whose step could not be carried out at all.
@@ -145,15 +177,38 @@ func (s *Service) stepDiscarded(tx *store.Tx, j *job.Job, cause error) error {
 		return nil // it never named a run
 	}
 	tx = tx.For(j.Tenant)
-	if err := tx.Lock("run", a.Run.String()); err != nil {
+	r, ok, err := lockRun(tx, a.Run)
+	if err != nil || !ok {
 		return err
 	}
-	if _, ok, err := takeBranch(tx, a.Run, a.Turn); err != nil || !ok {
-		return err // the branch has moved on
-	}
+	reason := cut(storable(fmt.Sprintf("the step could not be carried out: %v", cause)), 1000)
 	t := &tally{}
-	if err := s.stop(tx, t, a.Run, Failed, cut(storable(fmt.Sprintf("the step could not be carried out: %v", cause)), 1000)); err != nil {
+	if err := s.discard(tx, t, r, a.Turn, reason); err != nil {
 		return err
 	}
 	return t.flush(tx)
+}
+
+// discard fails a run for one of its branches. The nodes that its ready branches
+// were to begin get a failed step, so that a retry knows where to go on.
+func (s *Service) discard(tx *store.Tx, t *tally, r *run, turn int, reason string) error {
+	branches, err := branchesOf(tx, r.id)
+	if err != nil || !slices.ContainsFunc(branches, func(b branch) bool { return b.turn == turn }) {
+		return err // the branch has moved on
+	}
+	w := &walk{s: s, tx: tx, r: r, tally: t}
+	g, _, err := s.graphOf(tx, r.rule, r.version)
+	if err != nil {
+		return err
+	}
+	for _, b := range branches {
+		if b.state == branchReady && b.node != "" && g != nil && g.Nodes[b.node] != nil {
+			w.record(b.node, g.Nodes[b.node].name(), StepFailed, nil, reason)
+		}
+	}
+	if err := w.clear(StepFailed, reason); err != nil {
+		return err
+	}
+	r.err = reason
+	return w.end(Failed)
 }

@@ -10,7 +10,13 @@ import (
 
 // tally gathers the changes of rules' counters. They are written last in a
 // transaction and in the order of ids: many runs of one rule meet in its row.
-type tally struct{ list []count }
+type tally struct {
+	list []count
+	// inline lets runs take their first steps in the transaction that starts
+	// them. A job that failed before leaves each run to a job of its own, so that
+	// one that cannot go on holds up no other.
+	inline bool
+}
 
 type count struct {
 	rule                     id.ID

@@ -15,7 +15,8 @@ const maxText = 64 << 10
 type style struct {
 	zone     *time.Location
 	currency string
-	plain    bool // values as they are: tags, template names
+	plain    bool                // values as they are: tags, template names
+	escape   func(string) string // of every value, for where it goes; nil: none
 }
 
 // render replaces every {{ path }} of text by the value found in sc; what is not
@@ -45,7 +46,11 @@ func render(text string, sc *scope, st style) string {
 		}
 		text = text[end+2:]
 		if v, ok := sc.look(path); ok {
-			b.WriteString(show(path, v, st))
+			value := show(path, v, st)
+			if st.escape != nil {
+				value = st.escape(value)
+			}
+			b.WriteString(value)
 		}
 	}
 	return cut(b.String(), maxText)

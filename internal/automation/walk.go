@@ -2,6 +2,7 @@ package automation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,18 +14,25 @@ import (
 	"parley/internal/tenant"
 )
 
-// walk moves one locked run within one transaction.
+// walk moves one locked run within one transaction. It keeps the steps it makes
+// in memory and writes them, and the run's row, once: in settle.
 type walk struct {
-	s     *Service
-	ctx   context.Context
-	tx    *store.Tx
-	r     *run
-	g     *Graph
-	set   tenant.Settings
-	lead  map[string]any  // nil: to be read
-	begun map[string]bool // nodes that have a step; nil: to be read
-	tally *tally
-	park  bool // a branch began to wait
+	s      *Service
+	tx     *store.Tx
+	r      *run
+	g      *Graph
+	set    tenant.Settings
+	lead   map[string]any // nil: to be read
+	seen   *scope         // nil: to be made
+	begun  map[string]bool
+	tally  *tally
+	steps  []Step // made, not yet written; the first has the position r.steps-len
+	passed []string
+	budget int // nodes that this transaction may still pass
+	over   bool
+	inline bool       // it began in the transaction of its cause
+	dry    *rehearsal // not nil: nothing waits, everything is undone
+	err    error      // of reading the lead while a condition or a text was looked at
 }
 
 // stepArgs are the args of a step's job: the branch that moves.
@@ -33,6 +41,10 @@ type stepArgs struct {
 	Turn int   `json:"turn"`
 }
 
+// errLater says that a node cannot be passed now and is to be tried in a job of
+// its own.
+var errLater = errors.New("automation: the node must wait for another transaction")
+
 // handleStep moves a branch whose time has come.
 func (s *Service) handleStep(ctx context.Context, j *job.Job) error {
 	var a stepArgs
@@ -40,43 +52,29 @@ func (s *Service) handleStep(ctx context.Context, j *job.Job) error {
 		return err
 	}
 	return s.db.Write(ctx, j.Tenant, func(tx *store.Tx) error {
-		if err := s.step(ctx, tx, a.Run, a.Turn); err != nil {
+		if err := s.step(tx, a.Run, a.Turn); err != nil {
 			return err
 		}
 		return j.Complete(tx)
 	})
 }
 
-func (s *Service) step(ctx context.Context, tx *store.Tx, runID id.ID, turn int) error {
+func (s *Service) step(tx *store.Tx, runID id.ID, turn int) error {
 	r, ok, err := lockRun(tx, runID)
 	if err != nil || !ok || !r.open() {
-		return err
+		return err // a paused run keeps its branch; resuming wakes it
 	}
-	b, ok, err := takeBranch(tx, runID, turn)
+	b, ok, err := takeBranch(tx, r, turn)
 	if err != nil || !ok {
 		return err // somebody else moved it: a reply came before its timeout
 	}
-	w, err := s.walk(ctx, tx, r)
+	w, err := s.walk(tx, r, &tally{})
 	if err != nil {
 		return err
 	}
-	todo := []string{b.node}
-	switch {
-	case b.node == "":
-		todo = w.g.Starts
-	case b.state == branchWaiting:
-		n := w.g.Nodes[b.node]
-		if n == nil {
-			return fmt.Errorf("automation: the graph of run %s has no node %q", runID, b.node)
-		}
-		timedOut := n.Kind == nodeReply
-		if err := w.wake(b, map[string]any{"timedOut": timedOut}); err != nil {
-			return err
-		}
-		todo = n.Next[handleDefault]
-		if t := n.Next[handleTimeout]; timedOut && len(t) > 0 {
-			todo = t
-		}
+	todo, err := w.due(b)
+	if err != nil {
+		return err
 	}
 	if err := w.pass(todo); err != nil {
 		return err
@@ -87,8 +85,8 @@ func (s *Service) step(ctx context.Context, tx *store.Tx, runID id.ID, turn int)
 	return w.tally.flush(tx)
 }
 
-func (s *Service) walk(ctx context.Context, tx *store.Tx, r *run) (*walk, error) {
-	g, ok, err := graphOf(tx, r.rule, r.version)
+func (s *Service) walk(tx *store.Tx, r *run, t *tally) (*walk, error) {
+	g, ok, err := s.graphOf(tx, r.rule, r.version)
 	if err != nil {
 		return nil, err
 	}
@@ -96,30 +94,67 @@ func (s *Service) walk(ctx context.Context, tx *store.Tx, r *run) (*walk, error)
 		return nil, job.GiveUp(fmt.Errorf("automation: version %d of rule %s is gone", r.version, r.rule))
 	}
 	set, err := s.tenants.SettingsOf(tx)
-	return &walk{s: s, ctx: ctx, tx: tx, r: r, g: g, set: set, tally: &tally{}}, err
+	return &walk{s: s, tx: tx, r: r, g: g, set: set, tally: t, budget: stepsPerTx}, err
 }
 
-// pass goes through nodes until every branch ends or waits. After stepsPerTx
-// nodes the rest goes on in jobs of its own, so that no transaction grows long.
+// due gives the nodes that follow a branch whose time has come.
+func (w *walk) due(b branch) ([]string, error) {
+	if b.node == "" {
+		return w.g.Starts, nil
+	}
+	if b.state != branchWaiting {
+		return []string{b.node}, nil
+	}
+	n := w.g.Nodes[b.node]
+	if n == nil {
+		return nil, fmt.Errorf("automation: the graph of run %s has no node %q", w.r.id, b.node)
+	}
+	switch n.Kind {
+	case nodeAction: // it failed and is tried again
+		return []string{b.node}, w.finish(b, StepRetried, nil, "")
+	case nodeReply, nodeEvent:
+		todo := n.Next[handleDefault]
+		if t := n.Next[handleTimeout]; len(t) > 0 {
+			todo = t
+		}
+		return todo, w.finish(b, StepCompleted, map[string]any{"timedOut": true}, "")
+	}
+	return n.Next[handleDefault], w.finish(b, StepCompleted, map[string]any{"timedOut": false}, "")
+}
+
+// pass goes through nodes until every branch ends or waits. When the budget is
+// used up, the rest goes on in jobs of its own, so that no transaction grows long.
 func (w *walk) pass(todo []string) error {
-	for n := 0; len(todo) > 0; n++ {
-		if n == stepsPerTx {
+	if len(todo) > 0 {
+		if err := w.checkGoal(); err != nil {
+			return err
+		}
+	}
+	for len(todo) > 0 && !w.over {
+		if w.budget == 0 {
 			return w.later(todo)
 		}
+		w.budget--
 		node := todo[0]
-		todo = todo[1:]
 		begun, err := w.hasBegun(node)
 		if err != nil {
 			return err
 		}
 		if begun {
+			todo = todo[1:]
 			continue // two branches met: a node happens once in a run
 		}
 		next, err := w.node(node)
+		if err == nil {
+			err = w.err
+		}
+		if errors.Is(err, errLater) {
+			return w.later(todo)
+		}
 		if err != nil {
 			return err
 		}
-		todo = append(next[:len(next):len(next)], todo...)
+		todo = append(next[:len(next):len(next)], todo[1:]...)
 	}
 	return nil
 }
@@ -137,15 +172,24 @@ func (w *walk) later(nodes []string) error {
 // leave writes a branch and the job that moves it on, if time does.
 func (w *walk) leave(b branch) error {
 	w.r.turns++
+	w.r.branches++
 	b.turn = w.r.turns
-	if err := insertBranch(w.tx, w.r.id, b); err != nil {
-		return err
+	if b.state == branchWaiting {
+		w.r.waits++
 	}
+	if err := insertBranch(w.tx, w.r.id, b); err != nil || w.r.status == Paused {
+		return err // resuming makes the job
+	}
+	return wakeBranch(w.tx, w.r.id, b)
+}
+
+// wakeBranch enqueues the job of a branch that moves by itself.
+func wakeBranch(tx *store.Tx, runID id.ID, b branch) error {
 	if b.state == branchWaiting && b.resumeAt.IsZero() {
-		return nil // only a reply ends it
+		return nil // only what it waits for ends it
 	}
-	_, _, err := job.Enqueue(w.tx, job.New{Kind: kindStep, Args: stepArgs{w.r.id, b.turn}, RunAt: b.resumeAt,
-		UniqueKey: stepKey(w.r.id, b.turn), MaxAttempts: attempts})
+	_, _, err := job.Enqueue(tx, job.New{Kind: kindStep, Args: stepArgs{runID, b.turn}, RunAt: b.resumeAt,
+		UniqueKey: stepKey(runID, b.turn), MaxAttempts: attempts})
 	return err
 }
 
@@ -153,67 +197,39 @@ func (w *walk) leave(b branch) error {
 func stepKey(runID id.ID, turn int) string { return fmt.Sprintf("run:%s:%d", runID, turn) }
 
 // wait writes a waiting step and parks the branch in it.
-func (w *walk) wait(node string, n *Node, b branch, output map[string]any) error {
+func (w *walk) wait(node string, n *Node, b branch, output map[string]any, problem string) error {
 	b.step = w.r.steps
-	if err := w.record(node, n.name(), StepWaiting, output, ""); err != nil {
-		return err
-	}
-	b.node, b.state, w.park = node, branchWaiting, true
+	w.record(node, n.name(), StepWaiting, output, problem)
+	b.node, b.state = node, branchWaiting
 	return w.leave(b)
 }
 
-// wake ends the waiting step of a branch.
-func (w *walk) wake(b branch, output map[string]any) error {
-	_, err := w.tx.Exec("UPDATE run_step SET status=?, output=?, completed_at=? WHERE tenant_id=? AND run_id=? AND position=?",
-		StepCompleted, store.JSON(output), w.tx.Now(), w.r.id, b.step)
-	return err
-}
-
-// record writes the step of a node.
-func (w *walk) record(node, kind, status string, output map[string]any, problem string) error {
-	var done time.Time
-	if status != StepWaiting {
-		done = w.tx.Now()
-	}
-	var out any
-	if output != nil {
-		out = store.JSON(output)
-	}
-	_, err := w.tx.Exec("INSERT INTO run_step (tenant_id, run_id, position, node, kind, status, output, error, started_at, completed_at) VALUES (?,?,?,?,?,?,?,?,?,?)",
-		w.r.id, w.r.steps, node, kind, status, out, store.NullText(problem), w.tx.Now(), done)
-	w.r.steps++
-	if w.begun != nil {
-		w.begun[node] = true
-	}
-	return err
-}
-
-func (w *walk) hasBegun(node string) (bool, error) {
-	if w.begun == nil {
-		rows, err := w.tx.Query("SELECT node FROM run_step WHERE tenant_id=? AND run_id=?", w.r.id)
-		list, err := collectTexts(rows, err)
-		if err != nil {
-			return false, err
-		}
-		w.begun = map[string]bool{}
-		for _, n := range list {
-			w.begun[n] = true
+// scope is what the run's conditions and templates see now. The lead is read
+// when something looks at it.
+func (w *walk) scope() *scope {
+	if w.seen == nil {
+		w.seen = scopeOf(w.lead, w.r.vars, w.tx.Now(), w.set)
+		if w.lead == nil {
+			w.seen.who = w.who
 		}
 	}
-	return w.begun[node], nil
+	return w.seen
 }
 
-// scope is what the run's conditions and templates see now.
-func (w *walk) scope() (*scope, error) {
+func (w *walk) who() map[string]any {
 	if w.lead == nil {
 		c, err := w.s.cards.CardIn(w.tx, w.r.contact)
 		if err != nil && fault.As(err) == nil {
-			return nil, err
+			w.err = err
 		}
 		w.lead = leadOf(c)
 	}
-	return scopeOf(w.lead, w.r.vars, w.tx.Now(), w.set), nil
+	return w.lead
 }
+
+// changed forgets what was seen: an action may have changed the lead, a result
+// the variables.
+func (w *walk) changed() { w.lead, w.seen = nil, nil }
 
 func scopeOf(lead, vars map[string]any, now time.Time, set tenant.Settings) *scope {
 	resolved := map[string]any{}
@@ -230,33 +246,39 @@ func styleOf(set tenant.Settings) style {
 }
 
 // settle finds where the run stands now that its branches have moved, and ends
-// it when none is left.
+// it when none is left, or when it has reached its goal.
 func (w *walk) settle() error {
-	var all, waiting int
-	err := w.tx.QueryRow("SELECT COUNT(*), COALESCE(SUM(CASE WHEN state='waiting' THEN 1 ELSE 0 END), 0) FROM run_branch WHERE tenant_id=? AND run_id=?", w.r.id).Scan(&all, &waiting)
-	if err != nil {
-		return err
+	if w.over {
+		if err := w.clear(StepSkipped, w.r.exit); err != nil {
+			return err
+		}
+		return w.end(Completed)
 	}
 	switch {
-	case all == 0 && w.r.err == "":
+	case w.r.branches == 0 && w.r.err == "":
 		return w.end(Completed)
-	case all == 0:
+	case w.r.branches == 0:
 		return w.end(Failed)
-	case waiting < all:
+	case w.r.status == Paused:
+	case w.r.waits < w.r.branches:
 		w.r.status = Running
 	default:
 		w.r.status = Waiting
 	}
-	if err := saveRun(w.tx, w.r); err != nil || !w.park || w.r.status != Waiting {
+	typ := "run.updated"
+	if w.inline {
+		typ = "run.started"
+	}
+	if err := w.save(); err != nil {
 		return err
 	}
-	return w.tell("run.waiting")
+	return w.tell(typ)
 }
 
 // end closes the run and tells whoever waits for it.
 func (w *walk) end(status string) error {
 	w.r.status, w.r.finished = status, w.tx.Now()
-	if err := saveRun(w.tx, w.r); err != nil {
+	if err := w.save(); err != nil {
 		return err
 	}
 	if err := w.tell("run." + status); err != nil {
@@ -266,10 +288,57 @@ func (w *walk) end(status string) error {
 	if w.r.log.IsZero() {
 		return nil
 	}
-	return w.s.runEnded(w.tx, w.r.log, status != Completed)
+	return w.s.runEnded(w.tx, w.r.log, status != Completed && w.r.exit != ExitMerged)
 }
 
-func (w *walk) tell(typ string) error {
-	_, err := w.s.log.Append(w.tx, event.New{Type: typ, Subject: w.r.id, Contact: w.r.contact, Actor: w.r.actor(), Cause: w.r.cause})
+// save writes the steps and the run's row.
+func (w *walk) save() error {
+	if err := w.writeSteps(); err != nil {
+		return err
+	}
+	return saveRun(w.tx, w.r)
+}
+
+// clear takes every branch of a run away, so that whatever still comes for them
+// finds nothing, and closes the steps that were waiting.
+func (w *walk) clear(status, reason string) error {
+	if err := w.writeSteps(); err != nil {
+		return err
+	}
+	branches, err := branchesOf(w.tx, w.r.id)
+	if err != nil || len(branches) == 0 {
+		return err
+	}
+	for _, b := range branches {
+		if b.state == branchReady || !b.resumeAt.IsZero() {
+			if err := job.WithdrawIn(w.tx, kindStep, stepKey(w.r.id, b.turn)); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := w.tx.Exec("DELETE FROM run_branch WHERE tenant_id=? AND run_id=?", w.r.id); err != nil {
+		return err
+	}
+	w.r.branches, w.r.waits = 0, 0
+	_, err = w.tx.Exec("UPDATE run_step SET status=?, error=?, completed_at=? WHERE tenant_id=? AND run_id=? AND status=?",
+		status, store.NullText(reason), w.tx.Now(), w.r.id, StepWaiting)
 	return err
 }
+
+// tell appends the one event of this transaction about the run: its status, and
+// the nodes it came through.
+func (w *walk) tell(typ string) error {
+	changed := []string{"status:" + w.r.status}
+	if w.inline && typ != "run.started" {
+		changed = append(changed, "started")
+	}
+	if w.r.exit != "" {
+		changed = append(changed, "exit:"+w.r.exit)
+	}
+	changed = append(changed, w.passed[max(0, len(w.passed)-toldNodes):]...)
+	_, err := w.s.log.Append(w.tx, event.New{Type: typ, Subject: w.r.id, Contact: w.r.contact, Changed: changed, Actor: w.r.actor(), Cause: w.r.cause})
+	return err
+}
+
+// toldNodes bounds the nodes that an event names: the last ones.
+const toldNodes = 16

@@ -60,7 +60,7 @@ func each(t *testing.T, f func(w *world)) {
 func (w *world) drain() (errs []error) {
 	w.Helper()
 	handlers := map[string]func(context.Context, *job.Job) error{
-		"react.automation": w.s.handleEvent, "react.automation_callback": w.s.handleCallback, kindStep: w.s.handleStep, kindFire: w.s.handleFire}
+		"react.automation": w.s.handleEvent, "react.automation_callback": w.s.handleCallback, "react." + answerReactor: w.s.handleAnswer, kindStep: w.s.handleStep, kindFire: w.s.handleFire, kindQuietOf: w.s.handleQuietOf}
 	for range 5000 {
 		j, ok := w.claim()
 		if !ok {
@@ -242,14 +242,17 @@ func (w *world) sound() error {
 	r := w.DB.Read(bg, w.Tenant)
 	for name, query := range map[string]string{
 		"a finished run has branches":       "SELECT COUNT(*) FROM run r JOIN run_branch b ON b.tenant_id=r.tenant_id AND b.run_id=r.id WHERE r.tenant_id=? AND r.completed_at IS NOT NULL",
-		"an open run has no branch":         "SELECT COUNT(*) FROM run r WHERE r.tenant_id=? AND r.status IN ('running','waiting') AND NOT EXISTS (SELECT 1 FROM run_branch b WHERE b.tenant_id=r.tenant_id AND b.run_id=r.id)",
+		"an open run has no branch":         "SELECT COUNT(*) FROM run r WHERE r.tenant_id=? AND r.status IN ('running','waiting','paused') AND NOT EXISTS (SELECT 1 FROM run_branch b WHERE b.tenant_id=r.tenant_id AND b.run_id=r.id)",
 		"a waiting run has a ready branch":  "SELECT COUNT(*) FROM run r JOIN run_branch b ON b.tenant_id=r.tenant_id AND b.run_id=r.id WHERE r.tenant_id=? AND r.status='waiting' AND b.state='ready'",
 		"a running run has none":            "SELECT COUNT(*) FROM run r WHERE r.tenant_id=? AND r.status='running' AND NOT EXISTS (SELECT 1 FROM run_branch b WHERE b.tenant_id=r.tenant_id AND b.run_id=r.id AND b.state='ready')",
-		"a node began twice":                "SELECT COUNT(*) FROM (SELECT run_id FROM run_step WHERE tenant_id=? GROUP BY run_id, node HAVING COUNT(*)>1) x",
+		"a node began twice":                "SELECT COUNT(*) FROM (SELECT run_id FROM run_step WHERE tenant_id=? AND status<>'retried' GROUP BY run_id, node HAVING COUNT(*)>1) x",
 		"an ended run has a waiting step":   "SELECT COUNT(*) FROM run r JOIN run_step s ON s.tenant_id=r.tenant_id AND s.run_id=r.id WHERE r.tenant_id=? AND r.completed_at IS NOT NULL AND s.status='waiting'",
 		"a waiting branch has no such step": "SELECT COUNT(*) FROM run_branch b WHERE b.tenant_id=? AND b.state='waiting' AND NOT EXISTS (SELECT 1 FROM run_step s WHERE s.tenant_id=b.tenant_id AND s.run_id=b.run_id AND s.position=b.step AND s.node=b.node AND s.status='waiting')",
-		"a branch waits for nobody":         "SELECT COUNT(*) FROM run_branch b WHERE b.tenant_id=? AND b.wait_key IS NULL AND NOT EXISTS (SELECT 1 FROM job j WHERE j.tenant_id=b.tenant_id AND j.unique_key='run:' || b.run_id || ':' || CAST(b.turn AS TEXT) AND j.state IN ('available','scheduled','retryable','running'))",
-		"a timeout has no job":              "SELECT COUNT(*) FROM run_branch b WHERE b.tenant_id=? AND b.resume_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM job j WHERE j.tenant_id=b.tenant_id AND j.unique_key='run:' || b.run_id || ':' || CAST(b.turn AS TEXT) AND j.state IN ('available','scheduled','retryable','running'))",
+		"a branch waits for nobody":         "SELECT COUNT(*) FROM run_branch b WHERE b.tenant_id=? AND b.wait_key IS NULL AND NOT EXISTS (SELECT 1 FROM run p WHERE p.tenant_id=b.tenant_id AND p.id=b.run_id AND p.status='paused') AND NOT EXISTS (SELECT 1 FROM job j WHERE j.tenant_id=b.tenant_id AND j.unique_key='run:' || b.run_id || ':' || CAST(b.turn AS TEXT) AND j.state IN ('available','scheduled','retryable','running'))",
+		"a timeout has no job":              "SELECT COUNT(*) FROM run_branch b WHERE b.tenant_id=? AND b.resume_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM run p WHERE p.tenant_id=b.tenant_id AND p.id=b.run_id AND p.status='paused') AND NOT EXISTS (SELECT 1 FROM job j WHERE j.tenant_id=b.tenant_id AND j.unique_key='run:' || b.run_id || ':' || CAST(b.turn AS TEXT) AND j.state IN ('available','scheduled','retryable','running'))",
+		"a finished run has a goal":         "SELECT COUNT(*) FROM run r WHERE r.tenant_id=? AND r.completed_at IS NOT NULL AND r.goal_key IS NOT NULL",
+		"a run miscounts its steps":         "SELECT COUNT(*) FROM run r WHERE r.tenant_id=? AND r.steps<>(SELECT COUNT(*) FROM run_step s WHERE s.tenant_id=r.tenant_id AND s.run_id=r.id)",
+		"an event wait names another":       "SELECT COUNT(*) FROM run_branch b JOIN run r ON r.tenant_id=b.tenant_id AND r.id=b.run_id WHERE b.tenant_id=? AND b.wait_event IS NOT NULL AND (b.wait_rule<>r.automation_id OR b.wait_key<>'event:' || r.contact_id || ':' || b.wait_event)",
 		"a rule miscounts its runs":         "SELECT COUNT(*) FROM automation a WHERE a.tenant_id=? AND (a.runs_open<>(SELECT COUNT(*) FROM run r WHERE r.tenant_id=a.tenant_id AND r.automation_id=a.id AND r.completed_at IS NULL) OR a.runs_started<>(SELECT COUNT(*) FROM run r WHERE r.tenant_id=a.tenant_id AND r.automation_id=a.id) OR a.runs_completed<>(SELECT COUNT(*) FROM run r WHERE r.tenant_id=a.tenant_id AND r.automation_id=a.id AND r.status='completed'))",
 		"a trigger log miscounts":           "SELECT COUNT(*) FROM trigger_log l WHERE l.tenant_id=? AND l.runs_open<>(SELECT COUNT(*) FROM run r WHERE r.tenant_id=l.tenant_id AND r.trigger_id=l.id AND r.completed_at IS NULL)",
 	} {

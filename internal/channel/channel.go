@@ -7,6 +7,7 @@ package channel
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"parley/internal/id"
@@ -79,13 +80,34 @@ type Outgoing struct {
 	Reaction string // emoji, for Kind Reaction, on the message ReplyTo
 }
 
-// Media names a file by public URL or by the provider's id.
+// Media names a file: by public URL, by the provider's id, or as one that is
+// kept here.
 type Media struct {
 	URL      string
 	ID       string
 	MIME     string
 	Caption  string
 	Filename string
+	Own      id.ID `json:",omitzero"` // in package media
+	File     *File `json:"-"`         // the bytes of Own, when a message is handed over
+}
+
+// File is a file to hand to a provider.
+type File struct {
+	Name string
+	MIME string
+	Size int64 // bytes
+	// Open returns the bytes from the beginning; it may be called again.
+	Open func(ctx context.Context) (io.ReadCloser, error)
+}
+
+// Download is a contact's file on its way in from a provider.
+type Download struct {
+	Body     io.ReadCloser // at most MaxBody of the caller's client; the reader bounds it further
+	MIME     string        // what the provider says it is
+	Filename string
+	Size     int64  // bytes, 0 when the provider does not say
+	SHA256   string // lower-case hex, "" when the provider does not say
 }
 
 // TemplateSend names an approved template and the values of its placeholders.
@@ -223,6 +245,22 @@ type Receiver interface {
 	// Challenge answers the provider's subscription handshake: the text to
 	// return when the query carries an account's verify token.
 	Challenge(query map[string][]string, verifyToken string) (answer string, ok bool)
+}
+
+// Uploader is a channel whose provider takes files before the messages that
+// name them. Uploading again is harmless: nobody is sent anything.
+type Uploader interface {
+	// Upload returns the provider's id of the file and how long it is good. A
+	// non-nil error is a *SendError, and never Unknown.
+	Upload(ctx context.Context, a Account, f File) (providerID string, good time.Duration, err error)
+}
+
+// Fetcher is a channel whose provider keeps the files that people send until
+// somebody fetches them.
+type Fetcher interface {
+	// Fetch opens a file by its provider id, or by its URL. A non-nil error is a
+	// *SendError: Refused when the file is not to be had any more.
+	Fetch(ctx context.Context, a Account, m Media) (Download, error)
 }
 
 // TemplateLister is a channel whose provider keeps templates.

@@ -51,6 +51,12 @@ type Server struct {
 	CORSOrigins  []string      `name:"cors-origins" help:"Origins that browsers may call from, with credentials. Left out, every origin may, without." env:"PARLEY_CORS_ORIGINS" placeholder:"ORIGIN"`
 	TrustedProxy []string      `name:"trusted-proxies" help:"Addresses of proxies whose X-Forwarded-For is believed." env:"PARLEY_TRUSTED_PROXIES" placeholder:"CIDR"`
 
+	KeepTriggers  int `help:"Days that trigger calls are kept after they have ended; 0 means for ever. Their idempotency keys are known as long." default:"400" env:"PARLEY_KEEP_TRIGGERS" placeholder:"DAYS"`
+	KeepRuns      int `help:"Days that runs of automations are kept after they have ended; 0 means for ever." default:"400" env:"PARLEY_KEEP_RUNS" placeholder:"DAYS"`
+	KeepDecisions int `help:"Days for which explain knows why an automation did not start; 0 means for ever." default:"30" env:"PARLEY_KEEP_DECISIONS" placeholder:"DAYS"`
+	KeepWebhooks  int `help:"Days that webhook deliveries are kept after they have ended; 0 means for ever." default:"90" env:"PARLEY_KEEP_WEBHOOKS" placeholder:"DAYS"`
+	KeepEvents    int `help:"Days that the feed of events reaches back, at least 7; 0 means for ever." default:"400" env:"PARLEY_KEEP_EVENTS" placeholder:"DAYS"`
+
 	LogFormat string `help:"Format of the log on stderr." default:"text" enum:"text,json" env:"PARLEY_LOG_FORMAT"`
 	LogLevel  string `help:"Least level that is logged." default:"info" enum:"debug,info,warn,error" env:"PARLEY_LOG_LEVEL"`
 	Pprof     string `help:"Loopback address for profiles; off when left out." env:"PARLEY_PPROF" placeholder:"HOST:PORT"`
@@ -97,10 +103,14 @@ func (s *Server) Validate() error {
 		flag  string
 		value int
 		least int
-	}{{"workers", s.Workers, 1}, {"connections", s.Connections, 2}, {"sockets", s.Sockets, 0}, {"rate", s.RatePerMin, 0}, {"trigger-rate", s.TriggerRate, 0}} {
+	}{{"workers", s.Workers, 1}, {"connections", s.Connections, 2}, {"sockets", s.Sockets, 0}, {"rate", s.RatePerMin, 0}, {"trigger-rate", s.TriggerRate, 0},
+		{"keep-triggers", s.KeepTriggers, 0}, {"keep-runs", s.KeepRuns, 0}, {"keep-decisions", s.KeepDecisions, 0}, {"keep-webhooks", s.KeepWebhooks, 0}, {"keep-events", s.KeepEvents, 0}} {
 		if n.value < n.least {
 			return fmt.Errorf("--%s must be at least %d, not %d", n.flag, n.least, n.value)
 		}
+	}
+	if s.KeepEvents > 0 && s.KeepEvents < 7 {
+		return fmt.Errorf("--keep-events must be 0 or at least 7: clients resume and webhooks are replayed from events of the last days")
 	}
 	if s.MaxBody < 1024 {
 		return fmt.Errorf("--max-body must be at least 1024 bytes")

@@ -51,6 +51,8 @@ func TestValidateNamesTheFlag(t *testing.T) {
 		"--trusted-proxies": func(s *Server) { s.TrustedProxy = []string{"proxy"} },
 		"--workers":         func(s *Server) { s.Workers = -1 },
 		"--sockets":         func(s *Server) { s.Sockets = -1 },
+		"--keep-runs":       func(s *Server) { s.KeepRuns = -1 },
+		"--keep-events":     func(s *Server) { s.KeepEvents = 3 },
 		"--max-body":        func(s *Server) { s.MaxBody = 1 },
 	} {
 		s := good

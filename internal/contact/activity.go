@@ -3,8 +3,6 @@ package contact
 import (
 	"context"
 	"database/sql"
-	"strings"
-	"time"
 
 	"parley/internal/fault"
 	"parley/internal/id"
@@ -19,14 +17,14 @@ func (s *Service) AddActivityIn(tx *store.Tx, a Activity) (Activity, error) {
 	if a.Metadata, err = checkOpen("metadata", a.Metadata); err != nil {
 		return a, err
 	}
-	if err := exists(tx, a.Contact); err != nil {
+	if a.Contact, err = exists(tx, a.Contact); err != nil {
 		return a, err
 	}
 	return s.RecordIn(tx, a)
 }
 
-// RecordIn is AddActivityIn for rooms that have the contact at hand and make up
-// the metadata themselves: it looks for neither.
+// RecordIn is AddActivityIn for rooms that make up the metadata themselves: it
+// does not look at it.
 func (s *Service) RecordIn(tx *store.Tx, a Activity) (Activity, error) {
 	var err error
 	if a.Type, err = Line("type", a.Type, maxTag); err != nil {
@@ -54,9 +52,27 @@ func (s *Service) RecordIn(tx *store.Tx, a Activity) (Activity, error) {
 		a.Metadata = map[string]any{}
 	}
 	a.ID = id.New()
-	_, err = tx.Exec("INSERT INTO activity (tenant_id, id, contact_id, type, title, body, metadata, performed_by, created_at) VALUES (?,?,?,?,?,?,?,?,?)",
-		a.ID, a.Contact, a.Type, a.Title, a.Body, store.JSON(a.Metadata), a.PerformedBy, a.CreatedAt)
-	return a, err
+	// HoldIn and the insert in one statement.
+	share := ""
+	if tx.Dialect() == store.Postgres {
+		share = " FOR KEY SHARE"
+	}
+	for {
+		n, err := tx.Exec("INSERT INTO activity (tenant_id, id, contact_id, type, title, body, metadata, performed_by, created_at) "+
+			"SELECT ?,?,id,?,?,?,?,?,? FROM contact WHERE tenant_id=? AND id=?"+share,
+			a.ID, a.Type, a.Title, a.Body, store.JSON(a.Metadata), a.PerformedBy, a.CreatedAt, a.Contact)
+		if err != nil || n == 1 {
+			return a, err
+		}
+		to, err := resolve(tx, a.Contact)
+		if err == nil && to == a.Contact {
+			err = fault.Unknown("contact")
+		}
+		if err != nil {
+			return a, err
+		}
+		a.Contact = to
+	}
 }
 
 // Timeline returns a page of a contact's activities, newest first, and how many
@@ -67,7 +83,7 @@ func (s *Service) Timeline(ctx context.Context, tenant, cid id.ID, page, limit i
 		return nil, 0, err
 	}
 	r := s.db.Read(ctx, tenant)
-	if err := exists(r, cid); err != nil {
+	if cid, err = exists(r, cid); err != nil {
 		return nil, 0, err
 	}
 	var total int
@@ -120,77 +136,4 @@ func Page(page, limit *int) (offset int, err error) {
 		return CountLimit, nil
 	}
 	return (*page - 1) * *limit, nil
-}
-
-// OptedOut reports whether the contact refused messages on a channel.
-func (s *Service) OptedOut(r store.Reader, cid id.ID, channel string) (bool, error) {
-	state, err := consent(r, cid, channel)
-	return state == Out, err
-}
-
-// States of consent.
-const (
-	In  = "in"
-	Out = "out"
-)
-
-func consent(r store.Reader, cid id.ID, channel string) (state string, err error) {
-	_, err = store.Found(r.QueryRow("SELECT state FROM consent WHERE tenant_id=? AND contact_id=? AND channel=?", cid, channel).Scan(&state))
-	return state, err
-}
-
-// SetConsentIn records what a contact wants on a channel. Source says who
-// recorded it ("channel:whatsapp", "key:<id>") and is the actor of the event
-// contact.opted_out or contact.opted_in, which follows a change. Faults:
-// NotFound; Invalid naming "channel" or "state".
-func (s *Service) SetConsentIn(tx *store.Tx, cid id.ID, channel, state, source string) error {
-	return s.ConsentSaidIn(tx, cid, channel, state, source, tx.Now())
-}
-
-// ConsentSaidIn is SetConsentIn for what the contact said at a moment that may
-// be long ago: it changes nothing when something was said after it.
-func (s *Service) ConsentSaidIn(tx *store.Tx, cid id.ID, channel, state, source string, said time.Time) error {
-	channel, err := Line("channel", channel, maxTag)
-	if err != nil {
-		return err
-	}
-	if channel == "" {
-		return fault.Missing("channel")
-	}
-	if state != In && state != Out {
-		return fault.Field("state", "consent is %q or %q", In, Out)
-	}
-	if source, err = Line("source", source, maxWord); err != nil {
-		return err
-	}
-	actor := source
-	if !strings.Contains(actor, ":") {
-		actor = "system"
-	}
-	if err := tx.Lock("contact", cid.String()); err != nil {
-		return err
-	}
-	if err := exists(tx, cid); err != nil {
-		return err
-	}
-	before, err := consent(tx, cid, channel)
-	if err != nil {
-		return err
-	}
-	if said.IsZero() || said.After(tx.Now()) {
-		said = tx.Now()
-	}
-	n, err := tx.Exec("INSERT INTO consent (tenant_id, contact_id, channel, state, source, at) VALUES (?,?,?,?,?,?) "+
-		"ON CONFLICT (tenant_id, contact_id, channel) DO UPDATE SET state=excluded.state, source=excluded.source, at=excluded.at WHERE consent.at<=excluded.at",
-		cid, channel, state, source, said)
-	if err != nil || n == 0 {
-		return err
-	}
-	switch {
-	case state == Out && before != Out:
-		return s.append(tx, actor, "contact.opted_out", cid, "channel:"+channel)
-	case state == In && before == Out:
-		return s.append(tx, actor, "contact.opted_in", cid, "channel:"+channel)
-	}
-	return nil
 }

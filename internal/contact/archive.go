@@ -87,19 +87,34 @@ func (s *Service) ArchiveIn(tx *store.Tx, actor string, cid id.ID) (Contact, err
 // earlier moment than the known one changes nothing. It appends no event:
 // whatever made the contact has its own. NotFound.
 func (s *Service) TouchIn(tx *store.Tx, cid id.ID, at time.Time) error {
-	n, err := tx.Exec("UPDATE contact SET last_contacted_at=?, updated_at=? WHERE tenant_id=? AND id=? AND erased_at IS NULL AND (last_contacted_at IS NULL OR last_contacted_at < ?)",
-		at, tx.Now(), cid, at)
-	if err != nil || n == 1 {
-		return err
+	for {
+		n, err := tx.Exec("UPDATE contact SET last_contacted_at=?, updated_at=? WHERE tenant_id=? AND id=? AND erased_at IS NULL AND (last_contacted_at IS NULL OR last_contacted_at < ?)",
+			at, tx.Now(), cid, at)
+		if err != nil || n == 1 {
+			return err
+		}
+		to, err := exists(tx, cid)
+		if err != nil || to == cid {
+			return err
+		}
+		cid = to
 	}
-	return exists(tx, cid)
 }
 
 // MarkIn moves a contact's UpdatedAt to now, for rooms whose rows are shown as a
 // part of the contact.
 func (s *Service) MarkIn(tx *store.Tx, cid id.ID) error {
-	_, err := tx.Exec("UPDATE contact SET updated_at=? WHERE tenant_id=? AND id=?", tx.Now(), cid)
-	return err
+	for {
+		n, err := tx.Exec("UPDATE contact SET updated_at=? WHERE tenant_id=? AND id=?", tx.Now(), cid)
+		if err != nil || n == 1 {
+			return err
+		}
+		to, err := resolve(tx, cid)
+		if err != nil || to == cid {
+			return err
+		}
+		cid = to
+	}
 }
 
 // LockedIn takes a contact's lock and returns it: what is read of it and of its
@@ -110,14 +125,5 @@ func (s *Service) LockedIn(tx *store.Tx, cid id.ID) (Contact, error) { return s.
 // row, for whoever needs no more of it than that.
 func (s *Service) Live(r store.Reader, cid id.ID) (bool, error) {
 	var one int
-	return store.Found(r.QueryRow("SELECT 1 FROM contact WHERE tenant_id=? AND id=? AND archived_at IS NULL AND erased_at IS NULL", cid).Scan(&one))
-}
-
-func exists(r store.Reader, cid id.ID) error {
-	var one int
-	ok, err := store.Found(r.QueryRow("SELECT 1 FROM contact WHERE tenant_id=? AND id=? AND erased_at IS NULL", cid).Scan(&one))
-	if err == nil && !ok {
-		return fault.Unknown("contact")
-	}
-	return err
+	return store.Found(r.QueryRow("SELECT 1 FROM contact WHERE tenant_id=?1 AND archived_at IS NULL AND erased_at IS NULL AND id="+living, cid).Scan(&one))
 }

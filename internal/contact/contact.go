@@ -1,11 +1,16 @@
 // Package contact owns the person: identities (phones and e-mails) and who
-// claims them, names, tags, open attributes, consent, and the timeline. Every
+// claims them, names, tags, open attributes, merges, consent, notes, inquiries, and the timeline. Every
 // face and every reaction reaches people through it; deal builds its cards on it.
 //
 // An identity is claimed under a unique key (tenant, kind, value). Every contact
 // has at least one claimed identity, so that it can always be found again. Where
 // only the phone identifies, an e-mail that another contact claims is kept
 // unclaimed, and stays so until somebody sets it again.
+//
+// A contact that was merged has no row in the table contact: no list has to pass
+// over it. Its id leads to the survivor (contact_alias), and every method here
+// takes it. Rooms whose rows belong to contacts are followers of merges (Follow);
+// before they add rows without the contact's lock they call HoldIn.
 //
 // Transactions take their locks in one order: identities, then contacts. A
 // caller that changes several people in one transaction calls LockIn first.
@@ -120,6 +125,8 @@ type Service struct {
 	db      *store.DB
 	log     *event.Log
 	tenants *tenant.Service
+
+	followers []Follower
 }
 
 // Bounds of what a contact holds.

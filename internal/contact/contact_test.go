@@ -264,7 +264,9 @@ func TestTimelineConsentAndTouch(t *testing.T) {
 				_, err := w.s.AddActivityIn(tx, contact.Activity{Contact: id.New(), Type: "x"})
 				return err
 			}),
-			in(func(tx *store.Tx) error { return w.s.SetConsentIn(tx, id.New(), "whatsapp", contact.Out, "") }),
+			in(func(tx *store.Tx) error {
+				return said(w.s.ConsentIn(tx, id.New(), contact.Consent{Channel: "whatsapp", State: contact.Out}))
+			}),
 			in(func(tx *store.Tx) error { return w.s.TouchIn(tx, id.New(), tx.Now()) }),
 		} {
 			if !errors.Is(err, fault.Of(fault.NotFound)) {
@@ -272,18 +274,22 @@ func TestTimelineConsentAndTouch(t *testing.T) {
 			}
 		}
 		out := func() bool {
-			v, err := w.s.OptedOut(w.db.Read(bg, w.tenant), c.ID, "whatsapp")
+			v, err := w.s.Refused(w.db.Read(bg, w.tenant), c.ID, "whatsapp", "")
 			if err != nil {
 				w.Fatal(err)
 			}
 			return v
 		}
 		for _, state := range []string{"in", "out", "out", "in"} {
-			if err := in(func(tx *store.Tx) error { return w.s.SetConsentIn(tx, c.ID, "whatsapp", state, "channel:whatsapp") }); err != nil || out() != (state == "out") {
+			if err := in(func(tx *store.Tx) error {
+				return said(w.s.ConsentIn(tx, c.ID, contact.Consent{Channel: "whatsapp", State: state, Source: "channel:whatsapp"}))
+			}); err != nil || out() != (state == "out") {
 				w.Errorf("%s: %v", state, err)
 			}
 		}
-		w.wantFault(in(func(tx *store.Tx) error { return w.s.SetConsentIn(tx, c.ID, "whatsapp", "maybe", "") }), fault.Invalid, "state")
+		w.wantFault(in(func(tx *store.Tx) error {
+			return said(w.s.ConsentIn(tx, c.ID, contact.Consent{Channel: "whatsapp", State: "maybe"}))
+		}), fault.Invalid, "state")
 		now := time.UnixMilli(1_800_000_000_000).UTC()
 		for _, d := range []time.Duration{0, -time.Hour, time.Minute} {
 			if err := in(func(tx *store.Tx) error { return w.s.TouchIn(tx, c.ID, now.Add(d)) }); err != nil {
@@ -293,7 +299,7 @@ func TestTimelineConsentAndTouch(t *testing.T) {
 		if got := w.reads(c.ID).LastContactedAt; !got.Equal(now.Add(time.Minute)) {
 			w.Error(got)
 		}
-		if got := w.events(c.ID); !slices.Equal(got, []string{"contact.created", "contact.opted_out channel:whatsapp", "contact.opted_in channel:whatsapp"}) {
+		if got := w.events(c.ID); !slices.Equal(got, []string{"contact.created", "contact.opted_out channel:whatsapp purpose:marketing purpose:service", "contact.opted_in channel:whatsapp purpose:marketing purpose:service"}) {
 			w.Error(got)
 		}
 	})
@@ -309,3 +315,5 @@ func TestFold(t *testing.T) {
 		}
 	}
 }
+
+func said(_ bool, err error) error { return err }

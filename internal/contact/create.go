@@ -81,11 +81,7 @@ func (s *Service) arrive(tx *store.Tx, actor string, n New, known bool, complete
 
 // create writes a new contact, unless its identity is claimed meanwhile.
 func (s *Service) create(tx *store.Tx, p person) (Contact, bool, error) {
-	c := Contact{ID: id.New(), FirstName: p.FirstName, LastName: p.LastName, Source: p.Source, AssignedTo: p.AssignedTo,
-		Tags: p.Tags, Refs: p.Refs, Extra: merge(nil, p.Extra), Attributes: merge(nil, p.Attributes), CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
-	if c.Source == "" {
-		c.Source = "other"
-	}
+	c := p.contact(tx)
 	if p.phone != "" {
 		i := Identity{Kind: Phone, Value: p.phone, Raw: p.Phone, Primary: true, Claimed: true}
 		if ok, err := claim(tx, c.ID, i); err != nil || !ok {
@@ -109,6 +105,16 @@ func (s *Service) create(tx *store.Tx, p person) (Contact, bool, error) {
 	return c, true, insert(tx, &c)
 }
 
+// contact is the new contact of a person, without identities.
+func (p *person) contact(tx *store.Tx) Contact {
+	c := Contact{ID: id.New(), FirstName: p.FirstName, LastName: p.LastName, Source: p.Source, AssignedTo: p.AssignedTo,
+		Tags: p.Tags, Refs: p.Refs, Extra: merge(nil, p.Extra), Attributes: merge(nil, p.Attributes), CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
+	if c.Source == "" {
+		c.Source = "other"
+	}
+	return c
+}
+
 // meet deals with a person who turned out to be known.
 func (s *Service) meet(tx *store.Tx, actor string, holder id.ID, p person, known bool, complete Complete) (Contact, error) {
 	c, err := s.locked(tx, holder)
@@ -125,6 +131,7 @@ func (s *Service) meet(tx *store.Tx, actor string, holder id.ID, p person, known
 	var news []event.New
 	var changed []string
 	c.ArchivedAt = time.Time{}
+	old := foundBy(c)
 	if !known {
 		if changed, err = s.change(tx, &c, p.asPatch()); err != nil {
 			return c, err
@@ -136,6 +143,9 @@ func (s *Service) meet(tx *store.Tx, actor string, holder id.ID, p person, known
 		news = tagNews(added, nil)
 	}
 	if err := update(tx, &c); err != nil {
+		return c, err
+	}
+	if err := reindex(tx, old, c); err != nil {
 		return c, err
 	}
 	if err := complete(c, false); err != nil {
@@ -179,14 +189,6 @@ func conflict(kind string, holder id.ID) error {
 	}
 	return &fault.Error{Code: fault.Conflict, Field: kind, Reason: kind, Message: "another contact has this " + what + " already; change that contact instead",
 		Details: map[string]any{"contactId": holder.String()}}
-}
-
-// locked reads a contact for changing it.
-func (s *Service) locked(tx *store.Tx, cid id.ID) (Contact, error) {
-	if err := tx.Lock("contact", cid.String()); err != nil {
-		return Contact{}, err
-	}
-	return s.Get(tx, cid)
 }
 
 func (s *Service) append(tx *store.Tx, actor, typ string, cid id.ID, changed ...string) error {

@@ -3,10 +3,12 @@ package contact_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"parley/internal/contact"
@@ -166,11 +168,35 @@ func wholeness(w world, errorf func(string, ...any)) {
 				errorf("%s has %d primary identities of kind %s", c.ID, primaries[kind], kind)
 			}
 		}
+		rows, err := r.Query("SELECT word FROM contact_word WHERE tenant_id=? AND contact_id=? ORDER BY word", c.ID)
+		words, err := store.Collect(rows, err, scanText)
+		if err != nil || !slices.Equal(words, contact.WordsOf(c)) {
+			errorf("%s is found by %q, not by %q (%v)", c.ID, words, contact.WordsOf(c), err)
+		}
+		for k, v := range c.Refs {
+			if found, err := w.s.FindByRef(r, k, v); err != nil || !slices.Contains(found, c.ID) {
+				errorf("%s is not found by %s=%s: %v", c.ID, k, v, err)
+			}
+		}
+	}
+	none := "NOT EXISTS (SELECT 1 FROM contact c WHERE c.tenant_id=x.tenant_id AND c.id=x.contact_id)"
+	for _, table := range []string{"contact_alias", "identity", "contact_tag", "activity", "note", "inquiry", "contact_consent", "consent_log", "contact_word", "contact_ref"} {
+		if n := w.count("SELECT COUNT(*) FROM " + table + " x WHERE x.tenant_id=? AND " + none); n > 0 {
+			errorf("%d rows of %s lead to no contact", n, table)
+		}
+	}
+	if n := w.count("SELECT COUNT(*) FROM contact_alias x WHERE x.tenant_id=? AND EXISTS (SELECT 1 FROM contact c WHERE c.tenant_id=x.tenant_id AND c.id=x.old_id)"); n > 0 {
+		errorf("%d old ids are contacts", n)
+	}
+	if n := w.count("SELECT COUNT(*) FROM contact_consent x WHERE x.tenant_id=? AND NOT EXISTS (SELECT 1 FROM consent_log l WHERE l.tenant_id=x.tenant_id AND l.contact_id=x.contact_id AND l.channel=x.channel AND l.purpose=x.purpose " +
+		"AND l.position=x.position AND l.state=x.state AND l.at=x.at AND l.position=(SELECT MAX(position) FROM consent_log n WHERE n.tenant_id=l.tenant_id AND n.contact_id=l.contact_id AND n.channel=l.channel AND n.purpose=l.purpose))"); n > 0 {
+		errorf("%d consents are not what the log says last", n)
 	}
 }
 
 func TestAnySequenceKeepsContactsWhole(t *testing.T) {
 	each(t, func(w world) {
+		w.follow()
 		rapid.Check(w.T, func(rt *rapid.T) {
 			w := w
 			w.tenant = id.New() // each run starts empty
@@ -207,6 +233,12 @@ func TestAnySequenceKeepsContactsWhole(t *testing.T) {
 				}
 				return nil
 			}
+			look := func(rt *rapid.T) {
+				wholeness(w, rt.Errorf)
+				for _, cid := range known {
+					w.reads(cid) // every id ever handed out leads to a contact
+				}
+			}
 			rt.Repeat(map[string]func(*rapid.T){
 				"create": func(rt *rapid.T) {
 					c, err := w.create(contact.New{FirstName: "n", Phone: phone.Draw(rt, "phone"), Email: email.Draw(rt, "email"), Tags: tags.Draw(rt, "tags")})
@@ -230,7 +262,8 @@ func TestAnySequenceKeepsContactsWhole(t *testing.T) {
 					}
 				},
 				"update": func(rt *rapid.T) {
-					_, _, err := w.update(who(rt), contact.Patch{Phone: optional(rt, phone, "phone"), Email: optional(rt, email, "email"), FirstName: ptr("m")})
+					_, _, err := w.update(who(rt), contact.Patch{Phone: optional(rt, phone, "phone"), Email: optional(rt, email, "email"),
+						FirstName: ptr(rapid.SampledFrom([]string{"", "m", "n o"}).Draw(rt, "name")), Refs: map[string]*string{"r": ptr("1")}, Extra: map[string]any{"k": email.Draw(rt, "k")}})
 					allow(rt, err, fault.Conflict, fault.Invalid)
 				},
 				"tag": func(rt *rapid.T) {
@@ -241,8 +274,44 @@ func TestAnySequenceKeepsContactsWhole(t *testing.T) {
 					_, err := w.archive(who(rt))
 					allow(rt, err)
 				},
-				"": func(rt *rapid.T) { wholeness(w, rt.Errorf) },
+				"merge": func(rt *rapid.T) {
+					a, b := who(rt), who(rt)
+					c, err := w.merge(a, b)
+					allow(rt, err)
+					if c.ID != w.reads(a).ID || c.ID != w.reads(b).ID {
+						rt.Fatalf("%s and %s lead to %s and %s, not to %s", a, b, w.reads(a).ID, w.reads(b).ID, c.ID)
+					}
+				},
+				"unmerge": func(rt *rapid.T) {
+					_, _, err := w.s.Unmerge(bg, w.tenant, actor, who(rt))
+					allow(rt, err, fault.Conflict)
+				},
+				"merge and back": func(rt *rapid.T) {
+					a, b := w.reads(who(rt)).ID, w.reads(who(rt)).ID
+					if a == b {
+						rt.Skip("one contact")
+					}
+					before := [2]state{w.state(a), w.state(b)}
+					_, err := w.merge(a, b)
+					allow(rt, err)
+					_, _, err = w.s.Unmerge(bg, w.tenant, actor, b)
+					allow(rt, err)
+					if diff := cmp.Diff(before, [2]state{w.state(a), w.state(b)}); diff != "" {
+						rt.Fatal(diff)
+					}
+				},
+				"below": func(rt *rapid.T) {
+					cid := who(rt)
+					_, err := w.note(cid, "n")
+					allow(rt, err)
+					allow(rt, w.toy(cid))
+					_, err = w.consent(cid, contact.Consent{Channel: "whatsapp", Purpose: rapid.SampledFrom([]string{"", contact.Marketing}).Draw(rt, "purpose"),
+						State: rapid.SampledFrom([]string{contact.In, contact.Out}).Draw(rt, "state"), Source: "x"})
+					allow(rt, err)
+				},
+				"look": func(rt *rapid.T) { look(rt) },
 			})
+			look(rt)
 		})
 	})
 }

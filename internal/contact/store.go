@@ -22,7 +22,7 @@ func scan(rows *sql.Rows) (Contact, error) {
 // Among writes placeholders for a list of ids, rounded up to a power of two so
 // that few statements are prepared, and returns their values; the last id
 // fills the rest. The list must not be empty.
-func Among(ids []id.ID) (places string, args []any) {
+func Among(ids []id.ID) (in string, args []any) {
 	n := 1
 	for n < len(ids) {
 		n *= 2
@@ -31,8 +31,10 @@ func Among(ids []id.ID) (places string, args []any) {
 	for i := range args {
 		args[i] = ids[min(i, len(ids)-1)]
 	}
-	return "(?" + strings.Repeat(",?", n-1) + ")", args
+	return places(n), args
 }
+
+func places(n int) string { return "(?" + strings.Repeat(",?", n-1) + ")" }
 
 // Get returns a contact, archived ones too. NotFound for an id that the tenant
 // does not have, or whose person was erased.
@@ -52,7 +54,8 @@ func (s *Service) Get(r store.Reader, cid id.ID) (Contact, error) {
 const batch = 512
 
 // GetMany returns the contacts of the given ids by three queries for up to 512;
-// unknown ids are left out.
+// unknown ids are left out. Under an old id stands the contact it leads to, with
+// an ID of its own.
 func (s *Service) GetMany(r store.Reader, ids []id.ID) (map[id.ID]Contact, error) {
 	out := make(map[id.ID]Contact, len(ids))
 	for part := range slices.Chunk(ids, batch) {
@@ -60,12 +63,46 @@ func (s *Service) GetMany(r store.Reader, ids []id.ID) (map[id.ID]Contact, error
 			return nil, err
 		}
 	}
+	var missing []id.ID
+	for _, cid := range ids {
+		if _, ok := out[cid]; !ok {
+			missing = append(missing, cid)
+		}
+	}
+	if len(missing) == 0 {
+		return out, nil
+	}
+	leads, err := s.ResolveMany(r, missing)
+	if err != nil {
+		return nil, err
+	}
+	// Missing ones are looked for again as well: an unmerge may have brought them
+	// back between the two looks.
+	again := make([]id.ID, 0, len(missing))
+	for _, cid := range missing {
+		if to, ok := leads[cid]; ok {
+			again = append(again, to)
+		} else {
+			again = append(again, cid)
+		}
+	}
+	found := make(map[id.ID]Contact, len(again))
+	for part := range slices.Chunk(again, batch) {
+		if err := load(r, part, found); err != nil {
+			return nil, err
+		}
+	}
+	for i, cid := range missing {
+		if c, ok := found[again[i]]; ok {
+			out[cid] = c
+		}
+	}
 	return out, nil
 }
 
 func load(r store.Reader, ids []id.ID, out map[id.ID]Contact) error {
-	places, args := Among(ids)
-	rows, err := r.Query("SELECT "+columns+" FROM contact WHERE tenant_id=? AND erased_at IS NULL AND id IN "+places, args...)
+	in, args := Among(ids)
+	rows, err := r.Query("SELECT "+columns+" FROM contact WHERE tenant_id=? AND erased_at IS NULL AND id IN "+in, args...)
 	list, err := store.Collect(rows, err, scan)
 	if err != nil || len(list) == 0 {
 		return err
@@ -74,7 +111,7 @@ func load(r store.Reader, ids []id.ID, out map[id.ID]Contact) error {
 	for i := range list {
 		at[list[i].ID] = &list[i]
 	}
-	rows, err = r.Query("SELECT contact_id, kind, value, raw, is_primary, claimed FROM identity WHERE tenant_id=? AND contact_id IN "+places+
+	rows, err = r.Query("SELECT contact_id, kind, value, raw, is_primary, claimed FROM identity WHERE tenant_id=? AND contact_id IN "+in+
 		" ORDER BY contact_id, is_primary DESC, kind DESC, value", args...)
 	_, err = store.Collect(rows, err, func(rows *sql.Rows) (x struct{}, err error) {
 		var c id.ID
@@ -87,7 +124,7 @@ func load(r store.Reader, ids []id.ID, out map[id.ID]Contact) error {
 	if err != nil {
 		return err
 	}
-	rows, err = r.Query("SELECT contact_id, tag FROM contact_tag WHERE tenant_id=? AND contact_id IN "+places+" ORDER BY contact_id, tag", args...)
+	rows, err = r.Query("SELECT contact_id, tag FROM contact_tag WHERE tenant_id=? AND contact_id IN "+in+" ORDER BY contact_id, tag", args...)
 	_, err = store.Collect(rows, err, func(rows *sql.Rows) (x struct{}, err error) {
 		var c id.ID
 		var tag string
@@ -176,7 +213,7 @@ func insert(tx *store.Tx, c *Contact) error {
 			return err
 		}
 	}
-	return nil
+	return reindex(tx, findable{}, *c)
 }
 
 func insertTag(tx *store.Tx, cid id.ID, tag string) (bool, error) {

@@ -33,6 +33,7 @@ func (s *Service) UpdateIn(tx *store.Tx, actor string, cid id.ID, p Patch) (c Co
 	if c, err = s.locked(tx, cid); err != nil {
 		return Contact{}, nil, err
 	}
+	old := foundBy(c)
 	if changed, err = s.change(tx, &c, p); err != nil {
 		return Contact{}, nil, err
 	}
@@ -40,6 +41,9 @@ func (s *Service) UpdateIn(tx *store.Tx, actor string, cid id.ID, p Patch) (c Co
 		return c, nil, nil
 	}
 	if err := update(tx, &c); err != nil {
+		return Contact{}, nil, err
+	}
+	if err := reindex(tx, old, c); err != nil {
 		return Contact{}, nil, err
 	}
 	return c, changed, s.append(tx, actor, "contact.updated", c.ID, changed...)

@@ -26,12 +26,20 @@ const actor = "key:test"
 
 type world struct {
 	*testing.T
-	db     *store.DB
-	s      *contact.Service
-	tenant id.ID
+	db      *store.DB
+	s       *contact.Service
+	tenants *tenant.Service
+	tenant  id.ID
 }
 
 func newWorld(t *testing.T, db *store.DB) world {
+	t.Helper()
+	w := newHouse(t, db)
+	w.T = t
+	return w
+}
+
+func newHouse(t testing.TB, db *store.DB) world {
 	t.Helper()
 	box, err := secret.NewBox([]byte(strings.Repeat("k", secret.KeySize)))
 	if err != nil {
@@ -42,7 +50,7 @@ func newWorld(t *testing.T, db *store.DB) world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return world{t, db, contact.NewService(db, event.NewLog(), tenants), a.ID}
+	return world{db: db, s: contact.NewService(db, event.NewLog(), tenants), tenants: tenants, tenant: a.ID}
 }
 
 func each(t *testing.T, f func(w world), opts ...storetest.Option) {
@@ -94,6 +102,9 @@ func (w world) events(cid id.ID) []string {
 	var out []string
 	for i := len(list) - 1; i >= 0; i-- {
 		e := list[i]
+		if !strings.HasPrefix(e.Type, "contact.") {
+			continue
+		}
 		if e.Actor == "" || e.Subject != cid || e.Contact != cid {
 			w.Errorf("event %+v", e)
 		}
@@ -115,3 +126,5 @@ func (w world) wantFault(err error, code fault.Code, field string) *fault.Error 
 func ptr[T any](v T) *T { return &v }
 
 func scanID(rows *sql.Rows) (v id.ID, err error) { return v, rows.Scan(&v) }
+
+func scanText(rows *sql.Rows) (v string, err error) { return v, rows.Scan(&v) }

@@ -2,9 +2,13 @@ package conversation
 
 import (
 	"context"
+	"database/sql"
+	"slices"
+	"strings"
 
 	"parley/internal/channel"
 	"parley/internal/contact"
+	"parley/internal/deal"
 	"parley/internal/event"
 	"parley/internal/fault"
 	"parley/internal/id"
@@ -42,8 +46,12 @@ func (s *Service) openIn(tx *store.Tx, actor string, o Open) (Conversation, bool
 		if found {
 			o.Contact = p.ID
 		}
-	} else if _, err := s.contacts.Get(tx, o.Contact); err != nil {
-		return Conversation{}, false, err
+	} else {
+		p, err := s.contacts.Get(tx, o.Contact)
+		if err != nil {
+			return Conversation{}, false, err
+		}
+		o.Contact = p.ID
 	}
 	if err := lockPlaceIn(tx, o.Contact, kind, address); err != nil {
 		return Conversation{}, false, err
@@ -86,10 +94,14 @@ func (s *Service) changeIn(tx *store.Tx, actor string, conversation, with id.ID,
 		return c, err
 	}
 	if len(changed) > 0 {
+		typ := "conversation.updated"
+		if slices.Equal(changed, []string{"unread"}) {
+			typ = "conversation.read"
+		}
 		if err := saveConversation(tx, c); err != nil {
 			return c, err
 		}
-		if _, err := s.log.Append(tx, event.New{Type: "conversation.updated", Subject: c.ID, Contact: c.Contact, Changed: changed, Actor: actor}); err != nil {
+		if _, err := s.log.Append(tx, event.New{Type: typ, Subject: c.ID, Contact: c.Contact, Changed: changed, Actor: actor}); err != nil {
 			return c, err
 		}
 	}
@@ -99,30 +111,111 @@ func (s *Service) changeIn(tx *store.Tx, actor string, conversation, with id.ID,
 // Link says who the person of a conversation is.
 func (s *Service) Link(ctx context.Context, tenantID id.ID, actor string, conversation, contactID id.ID) (Conversation, error) {
 	return store.Write(ctx, s.db, tenantID, func(tx *store.Tx) (Conversation, error) {
-		if _, err := s.contacts.Get(tx, contactID); err != nil {
+		p, err := s.contacts.Get(tx, contactID)
+		if err != nil {
 			return Conversation{}, err
 		}
-		return s.changeIn(tx, actor, conversation, contactID, func(c *Conversation) ([]string, error) {
-			if c.Contact == contactID {
-				return nil, nil
-			}
-			c.Contact = contactID
-			return []string{"contact"}, nil
-		})
+		return s.linkIn(tx, actor, conversation, p.ID)
 	})
 }
 
-// MarkRead says that an agent has read a conversation. It tells the provider
-// nothing.
+// LinkNew is Link with the person who has the conversation's phone: whoever
+// claims it, else a new contact with the name and e-mail. The name and the
+// e-mail of one who is known stay. Fault: Invalid naming "leadId" where the
+// conversation runs with no phone.
+func (s *Service) LinkNew(ctx context.Context, tenantID id.ID, actor string, conversation id.ID, name, email string) (Conversation, error) {
+	return store.Write(ctx, s.db, tenantID, func(tx *store.Tx) (Conversation, error) {
+		c, err := conversationByID(tx, conversation)
+		if err != nil {
+			return c, err
+		}
+		if c.Address == "" || strings.Trim(c.Address, "0123456789") != "" {
+			return c, fault.Field("leadId", "the conversation has no phone number, so name the lead by leadId")
+		}
+		if name = strings.TrimSpace(name); name == "" && c.Name != c.Address {
+			name = c.Name
+		}
+		first, last, _ := strings.Cut(name, " ")
+		card, _, err := s.cards.EnsureIn(tx, actor, deal.NewCard{New: contact.New{FirstName: first, LastName: strings.TrimSpace(last),
+			Phone: "+" + c.Address, Email: email, Source: c.Channel}})
+		if err != nil {
+			return c, err
+		}
+		return s.linkIn(tx, actor, conversation, card.Contact.ID)
+	})
+}
+
+func (s *Service) linkIn(tx *store.Tx, actor string, conversation, contactID id.ID) (Conversation, error) {
+	return s.changeIn(tx, actor, conversation, contactID, func(c *Conversation) ([]string, error) {
+		if c.Contact == contactID {
+			return nil, nil
+		}
+		c.Contact = contactID
+		return []string{"contact"}, nil
+	})
+}
+
+// readAhead bounds the messages that are looked through for unread ones.
+const readAhead = 500
+
+// MarkRead says that an agent has read a conversation: none of its messages is
+// unread any more. It tells the provider nothing. The event is
+// conversation.read.
 func (s *Service) MarkRead(ctx context.Context, tenantID id.ID, actor string, conversation id.ID) (Conversation, error) {
 	return store.Write(ctx, s.db, tenantID, func(tx *store.Tx) (Conversation, error) {
-		return s.changeIn(tx, actor, conversation, id.Zero, func(c *Conversation) ([]string, error) {
-			if c.Unread == 0 {
-				return nil, nil
+		return s.readIn(tx, actor, conversation)
+	})
+}
+
+// MarkMessageRead is MarkRead for the conversation of a message, and returns the
+// message. NotFound.
+func (s *Service) MarkMessageRead(ctx context.Context, tenantID id.ID, actor string, message id.ID) (Message, error) {
+	return store.Write(ctx, s.db, tenantID, func(tx *store.Tx) (Message, error) {
+		m, err := s.MessageIn(tx, message)
+		if err != nil {
+			return m, err
+		}
+		if _, err := s.readIn(tx, actor, m.Conversation); err != nil {
+			return m, err
+		}
+		return s.MessageIn(tx, message)
+	})
+}
+
+func (s *Service) readIn(tx *store.Tx, actor string, conversation id.ID) (Conversation, error) {
+	return s.changeIn(tx, actor, conversation, id.Zero, func(c *Conversation) ([]string, error) {
+		if c.Unread == 0 {
+			return nil, nil
+		}
+		c.Unread = 0
+		// Behind the index message_by_conversation, from its newest end.
+		rows, err := tx.Query(`SELECT id FROM (SELECT id, direction, status, created_at FROM message WHERE tenant_id=? AND conversation_id=?
+			ORDER BY created_at DESC, id DESC LIMIT ?) x WHERE direction='inbound' AND status='delivered' ORDER BY id`, c.ID, readAhead)
+		unread, err := store.Collect(rows, err, func(rows *sql.Rows) (mid id.ID, err error) { return mid, rows.Scan(&mid) })
+		if err != nil {
+			return nil, err
+		}
+		var keys []string
+		for _, mid := range unread {
+			keys = append(keys, mid.String())
+		}
+		if err := tx.Lock("message", keys...); err != nil {
+			return nil, err
+		}
+		all, err := messagesByID(tx, unread)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range all {
+			m.record(Read, tx.Now())
+			if m.Status = Read; m.Conversation != c.ID {
+				continue
 			}
-			c.Unread = 0
-			return []string{"unread"}, nil
-		})
+			if err := saveMessage(tx, m); err != nil {
+				return nil, err
+			}
+		}
+		return []string{"unread"}, nil
 	})
 }
 
@@ -147,9 +240,29 @@ func (s *Service) SetStatus(ctx context.Context, tenantID id.ID, actor string, c
 // were. A message that was not handed over yet is not sent any more.
 func (s *Service) Delete(ctx context.Context, tenantID id.ID, actor string, conversations []id.ID) (int, error) {
 	return store.Write(ctx, s.db, tenantID, func(tx *store.Tx) (int, error) {
-		n := 0
+		var people, places []string
 		for _, cid := range conversations {
 			c, err := conversationByID(tx, cid)
+			if fault.As(err) != nil {
+				continue
+			}
+			if err != nil {
+				return 0, err
+			}
+			if !c.Contact.IsZero() {
+				people = append(people, c.Contact.String())
+			}
+			places = append(places, c.Channel+":"+c.Address)
+		}
+		if err := tx.Lock("contact", people...); err != nil {
+			return 0, err
+		}
+		if err := tx.Lock("conversation", places...); err != nil {
+			return 0, err
+		}
+		n := 0
+		for _, cid := range conversations {
+			c, err := conversationByID(tx, cid) // named twice, or deleted meanwhile
 			if fault.As(err) != nil {
 				continue
 			}
@@ -166,19 +279,26 @@ func (s *Service) Delete(ctx context.Context, tenantID id.ID, actor string, conv
 }
 
 func (s *Service) deleteIn(tx *store.Tx, actor string, c Conversation) error {
-	if err := lockPlaceIn(tx, c.Contact, c.Channel, c.Address); err != nil {
-		return err
-	}
 	if err := ledger.DropIn(tx, c.ID); err != nil {
 		return err
 	}
-	if _, err := tx.Exec("DELETE FROM message WHERE tenant_id=? AND conversation_id=?", c.ID); err != nil {
+	rows, err := tx.Query("SELECT DISTINCT media_id FROM message WHERE tenant_id=? AND conversation_id=? AND media_id IS NOT NULL", c.ID)
+	files, err := store.Collect(rows, err, func(rows *sql.Rows) (f id.ID, err error) { return f, rows.Scan(&f) })
+	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec("DELETE FROM conversation WHERE tenant_id=? AND id=?", c.ID); err != nil {
-		return err
+	for _, f := range files {
+		if err := s.files.LetGoIn(tx, f); err != nil {
+			return err
+		}
 	}
-	_, err := s.log.Append(tx, event.New{Type: "conversation.deleted", Subject: c.ID, Contact: c.Contact, Actor: actor})
+	for _, q := range []string{"DELETE FROM message WHERE tenant_id=? AND conversation_id=?",
+		"DELETE FROM conversation_owner_log WHERE tenant_id=? AND conversation_id=?", "DELETE FROM conversation WHERE tenant_id=? AND id=?"} {
+		if _, err := tx.Exec(q, c.ID); err != nil {
+			return err
+		}
+	}
+	_, err = s.log.Append(tx, event.New{Type: "conversation.deleted", Subject: c.ID, Contact: c.Contact, Actor: actor})
 	return err
 }
 
@@ -193,7 +313,7 @@ func (s *Service) Star(ctx context.Context, tenantID id.ID, actor string, messag
 			return m, err
 		}
 		if was, _ := m.Metadata["isStarred"].(bool); was == starred {
-			return m.shown(), nil
+			return s.linked(tx, m.shown()), nil
 		}
 		if m.Metadata == nil {
 			m.Metadata = map[string]any{}
@@ -202,7 +322,7 @@ func (s *Service) Star(ctx context.Context, tenantID id.ID, actor string, messag
 		if err := saveMessage(tx, m); err != nil {
 			return m, err
 		}
-		return m.shown(), s.tellIn(tx, actor, "message.updated", m, "isStarred")
+		return s.linked(tx, m.shown()), s.tellIn(tx, actor, "message.updated", m, "isStarred")
 	})
 }
 
@@ -231,7 +351,7 @@ func (s *Service) reactIn(tx *store.Tx, actor string, message id.ID, emoji strin
 	if !s.capabilities(t.channel).Reactions {
 		return m, fault.Field("reaction", "this channel has no reactions")
 	}
-	if err := s.consentIn(tx, t); err != nil {
+	if err := s.consentIn(tx, t, ForService); err != nil {
 		return m, err
 	}
 	if !s.windowOpen(tx, t.conv) {
@@ -242,17 +362,17 @@ func (s *Service) reactIn(tx *store.Tx, actor string, message id.ID, emoji strin
 	}
 	out := Message{ID: id.New(), Contact: t.contact, Direction: Outbound, Kind: channel.Reaction, Text: emoji, Status: Queued,
 		ReplyTo: m.ID, ReplyToProvider: m.ProviderID, SentBy: actor, CreatedAt: tx.Now(), UpdatedAt: tx.Now(), History: []StatusAt{{Queued, tx.Now()}}}
-	content := ledger.Content{To: t.address, Kind: channel.Reaction, Reaction: emoji, ReplyTo: m.ID}
+	content := ledger.Content{To: t.address, Kind: channel.Reaction, Reaction: emoji, ReplyTo: m.ID, Purpose: ForService}
 	if _, err := s.storeIn(tx, actor, t, out, content); err != nil {
 		return m, err
 	}
 	if !m.react(Reaction{Emoji: emoji, By: Business, At: tx.Now(), Mark: out.ID.String()}) {
-		return m.shown(), nil
+		return s.linked(tx, m.shown()), nil
 	}
 	if err := saveMessage(tx, m); err != nil {
 		return m, err
 	}
-	return m.shown(), s.tellIn(tx, actor, "message.updated", m, "reactions")
+	return s.linked(tx, m.shown()), s.tellIn(tx, actor, "message.updated", m, "reactions")
 }
 
 // react takes a reaction in, one per sender, and reports whether it is news: an

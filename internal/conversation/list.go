@@ -40,6 +40,17 @@ func (s *Service) List(ctx context.Context, tenantID id.ID, q ListQuery) ([]Conv
 		where += " AND status=?"
 		args = append(args, status)
 	}
+	if q.Owner != "" {
+		if q.Owner != OwnerBot && q.Owner != OwnerQueue && q.Owner != OwnerAgent {
+			return nil, "", fault.Field("owner", "owner must be bot, queue or agent")
+		}
+		where += " AND owner_kind=?" // behind the index conversation_owned
+		args = append(args, q.Owner)
+	}
+	if q.Agent != "" {
+		where += " AND owner_kind='agent' AND owner_agent=?"
+		args = append(args, q.Agent)
+	}
 	if q.Search != "" {
 		where += ` AND (LOWER(name) LIKE ? ESCAPE '\' OR address LIKE ? ESCAPE '\')`
 		args = append(args, contains(strings.ToLower(q.Search)), contains(strings.TrimLeft(q.Search, "+ ")))
@@ -53,7 +64,7 @@ func (s *Service) List(ctx context.Context, tenantID id.ID, q ListQuery) ([]Conv
 		args = append(args, at, at, after.String())
 	}
 	r := s.db.Read(ctx, tenantID)
-	rows, err := r.Query("SELECT "+conversationColumns+" FROM conversation WHERE "+where+" ORDER BY last_message_at DESC, id DESC LIMIT ?", append(args, limit+1)...)
+	rows, err := r.Query("SELECT "+conversationColumns+ownerColumns+" FROM conversation WHERE "+where+" ORDER BY last_message_at DESC, id DESC LIMIT ?", append(args, limit+1)...)
 	items, err := store.Collect(rows, err, func(rows *sql.Rows) (Conversation, error) { return scanConversation(rows) })
 	if err != nil {
 		return nil, "", err
@@ -149,7 +160,15 @@ func (s *Service) MessageIn(r store.Reader, message id.ID) (Message, error) {
 	if err == nil && !found {
 		err = fault.Unknown("message")
 	}
-	return m.shown(), err
+	return s.linked(r, m.shown()), err
+}
+
+// linked gives a message the link to its file.
+func (s *Service) linked(r store.Reader, m Message) Message {
+	if m.Media != nil && !m.Media.File.IsZero() {
+		m.Media.Link = s.files.Link(r.Tenant(), m.Media.File)
+	}
+	return m
 }
 
 // Messages returns messages of a conversation, oldest first. Without After they
@@ -185,7 +204,7 @@ func (s *Service) Messages(ctx context.Context, tenantID, conversation id.ID, q 
 	rows, err := r.Query("SELECT "+messageColumns+" FROM message WHERE "+where+order, append(args, limit+1)...)
 	items, err = store.Collect(rows, err, func(rows *sql.Rows) (Message, error) {
 		m, err := scanMessage(rows)
-		return m.shown(), err
+		return s.linked(r, m.shown()), err
 	})
 	if err != nil {
 		return nil, false, err

@@ -353,6 +353,9 @@ func (in *intake) message(address string, m channel.Incoming) error {
 	}
 	in.count(c, msg, m.ProfileName)
 	in.changed[address] = true
+	if err := in.fetchIn(msg); err != nil {
+		return err
+	}
 	if err := in.s.tellIn(in.tx, in.actor, "message.received", msg); err != nil {
 		return err
 	}
@@ -397,11 +400,17 @@ func (in *intake) count(c *Conversation, m Message, profile string) {
 	}
 }
 
+// incomingMedia is what a message shows of a file that a contact sent: nothing
+// of the provider's address, which only we may read, until the file is here.
 func incomingMedia(m *channel.Media) *Media {
 	if m == nil {
 		return nil
 	}
-	return &Media{URL: m.URL, ProviderID: m.ID, MIME: m.MIME, Caption: m.Caption, Filename: m.Filename}
+	out := &Media{ProviderID: m.ID, MIME: m.MIME, Caption: m.Caption, Filename: m.Filename}
+	if m.ID == "" {
+		out.URL = m.URL
+	}
+	return out
 }
 
 // preferences records changes of mind about marketing, the latest last.
@@ -424,7 +433,7 @@ func (in *intake) preferences(ps []channel.Preference) error {
 		if p.Marketing {
 			state = contact.In
 		}
-		if err := in.s.contacts.ConsentSaidIn(in.tx, who.ID, in.account.Kind, state, in.actor, p.At); err != nil {
+		if err := in.s.stoppedIn(in.tx, who.ID, in.account.Kind, contact.Consent{State: state, At: p.At}); err != nil {
 			return err
 		}
 	}

@@ -316,7 +316,7 @@ func TestFailedReceiptTellsWhyAndDeliveryOverrulesIt(t *testing.T) {
 		if got.Status != "failed" || got.Error == nil || got.Error.Code != 131050 {
 			t.Fatalf("message %+v", got)
 		}
-		if out, err := w.Contacts.OptedOut(w.DB.Read(bg, w.Tenant), c.Contact, "whatsapp"); err != nil || !out {
+		if out, err := w.Contacts.Refused(w.DB.Read(bg, w.Tenant), c.Contact, "whatsapp", ""); err != nil || !out {
 			t.Fatalf("131050 in a receipt is an opt-out: %v %v", out, err)
 		}
 		receipt("sent", nil)
@@ -341,14 +341,14 @@ func TestPreferencesBecomeConsent(t *testing.T) {
 		}
 		now := w.Clock.Now()
 		w.Receive(t, channel.Batch{Preferences: []channel.Preference{pref(false, now), pref(true, now.Add(-time.Hour)), {Account: w.Account.ExternalID, From: "919999999999", At: now}}})
-		if out, err := w.Contacts.OptedOut(w.DB.Read(bg, w.Tenant), c.Contact, "whatsapp"); err != nil || !out {
+		if out, err := w.Contacts.Refused(w.DB.Read(bg, w.Tenant), c.Contact, "whatsapp", ""); err != nil || !out {
 			t.Fatalf("opted out %v: %v", out, err)
 		}
 		// A webhook that is repeated late does not take back what was said since.
 		w.Clock.Advance(time.Hour)
 		w.Receive(t, channel.Batch{Preferences: []channel.Preference{pref(true, now.Add(time.Minute))}})
 		w.Receive(t, channel.Batch{Preferences: []channel.Preference{pref(false, now)}})
-		if out, err := w.Contacts.OptedOut(w.DB.Read(bg, w.Tenant), c.Contact, "whatsapp"); err != nil || out {
+		if out, err := w.Contacts.Refused(w.DB.Read(bg, w.Tenant), c.Contact, "whatsapp", ""); err != nil || out {
 			t.Fatalf("an older preference won: opted out %v, %v", out, err)
 		}
 		if _, found, err := w.Contacts.Find(w.DB.Read(bg, w.Tenant), contact.Phone, "919999999999"); err != nil || found {

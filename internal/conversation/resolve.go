@@ -1,25 +1,29 @@
 package conversation
 
 import (
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
 
 	"parley/internal/channel"
 	"parley/internal/fault"
+	"parley/internal/id"
 	"parley/internal/store"
 )
 
 // use is a template with its values: what is shown and what is handed over.
 type use struct {
-	text string
-	data TemplateData
-	send channel.TemplateSend
+	text     string
+	data     TemplateData
+	send     channel.TemplateSend
+	category string
 }
 
 // resolve finds the template and fills it. Faults: Invalid of templateName,
-// variables or mediaUrl; Unready when the template is not approved.
-func (t *Templates) resolve(r store.Reader, kind string, u TemplateUse, headerKind string, header *channel.Media) (use, error) {
+// variables or mediaUrl; Unready when the template is not approved, or when its
+// mapping finds no value for a position (detail "issues").
+func (t *Templates) resolve(r store.Reader, kind string, contactID id.ID, u TemplateUse, headerKind string, header *channel.Media) (use, error) {
 	tpl, err := t.pick(r, kind, u.Name, u.Language)
 	if err != nil {
 		return use{}, err
@@ -28,12 +32,12 @@ func (t *Templates) resolve(r store.Reader, kind string, u TemplateUse, headerKi
 		return use{}, fault.New(fault.Unready, "the template %s (%s) is %s at the provider; only approved templates can be sent",
 			tpl.Name, tpl.Language, strings.ToLower(tpl.Status)).Because("template")
 	}
-	values, err := tpl.values(u)
+	values, err := t.values(r, tpl, contactID, u)
 	if err != nil {
 		return use{}, err
 	}
 	out := use{data: TemplateData{Name: tpl.Name, Language: tpl.Language, HeaderType: tpl.HeaderType, Footer: tpl.FooterText,
-		Buttons: tpl.Buttons, Variables: values}, send: channel.TemplateSend{Name: tpl.Name, Language: tpl.Language}}
+		Buttons: tpl.Buttons, Variables: values}, send: channel.TemplateSend{Name: tpl.Name, Language: tpl.Language}, category: tpl.Category}
 	body := map[string]string{}
 	for i, p := range tpl.Positions {
 		v := values[i]
@@ -55,7 +59,7 @@ func (t *Templates) resolve(r store.Reader, kind string, u TemplateUse, headerKi
 func (u *use) withFile(tpl Template, kind string, media *channel.Media) error {
 	switch want := strings.ToLower(tpl.HeaderType); want {
 	case channel.Image, channel.Video, channel.Document:
-		if media == nil || media.URL == "" && media.ID == "" {
+		if media == nil || media.URL == "" && media.ID == "" && media.Own.IsZero() {
 			return fault.Field("mediaUrl", "the template %s has %s as its header; give the URL of the file", tpl.Name, want)
 		}
 		if kind != "" && kind != want {
@@ -110,57 +114,73 @@ func (t *Templates) pick(r store.Reader, kind, name, language string) (Template,
 
 // values returns one value per position. Positional values must be as many as
 // there are positions. Named ones match, in this order: the position's number,
-// the label or field of its mapping, the placeholder's own name; what the
-// mapping holds as static text or fallback fills the rest. Keys that match
-// nothing fill what is still open in their natural order ("v2" before "v10"),
-// if there are exactly as many.
-func (tpl Template) values(u TemplateUse) ([]string, error) {
+// the label or field of its mapping, the placeholder's own name; keys that match
+// nothing fill what is neither given nor mapped in their natural order ("v2"
+// before "v10"), if there are exactly as many. The mapping fills the rest.
+func (t *Templates) values(r store.Reader, tpl Template, contactID id.ID, u TemplateUse) ([]string, error) {
 	n := len(tpl.Positions)
-	if len(u.Named) == 0 || len(u.Values) > 0 {
-		if len(u.Values) != n && !(len(u.Values) == 0 && tpl.selfFilling()) {
+	if len(u.Values) > 0 {
+		if len(u.Values) != n {
 			return nil, fault.Field("variables", "the template %s takes %d values, not %d", tpl.Name, n, len(u.Values))
 		}
-		if len(u.Values) == n {
-			return append([]string{}, u.Values...), nil
+		return slices.Clone(u.Values), nil
+	}
+	if len(u.Named)+len(u.Vars) == 0 && n > 0 && len(tpl.Mapping) == 0 {
+		return nil, fault.Field("variables", "the template %s takes %d values, not 0", tpl.Name, n)
+	}
+	given, vars := tpl.given(u)
+	values, issues, err := t.ResolveIn(r, tpl, Context{Contact: contactID, Named: given, Vars: vars, Resolved: u.Resolved})
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range issues {
+		if i.Blocks && i.Reason == "unmapped" {
+			return nil, fault.Field("variables", "the template %s wants a value for %d of %d, {{%s}}", tpl.Name, i.Position, n, i.Label)
 		}
 	}
-	used := map[string]bool{}
-	out, open := make([]string, n), []int{}
-	for i, p := range tpl.Positions {
+	if blocked(issues) {
+		return nil, notReady(tpl, issues)
+	}
+	return values, nil
+}
+
+// given splits what the caller named into values of positions and variables
+// that the mapping may look for.
+func (tpl Template) given(u TemplateUse) (named map[string]string, vars map[string]any) {
+	named, vars = map[string]string{}, map[string]any{}
+	for k, v := range u.Vars {
+		vars[k] = v
+	}
+	used, open := map[string]bool{}, []Position{}
+	for _, p := range tpl.Positions {
 		found := false
 		for _, k := range tpl.keys(p) {
-			if v, ok := u.Named[k]; ok && !found {
-				out[i], found = v, true
-			}
-			if _, ok := u.Named[k]; ok {
-				used[k] = true
+			if v, ok := u.Named[k]; ok {
+				if used[k] = true; !found {
+					named[strconv.Itoa(p.Position)], found = v, true
+				}
 			}
 		}
-		if !found {
-			open = append(open, i)
+		if _, mapped := tpl.mapping(p); !found && !mapped {
+			open = append(open, p)
 		}
 	}
 	var spare []string
-	for k := range u.Named {
+	for k, v := range u.Named {
 		if !used[k] {
 			spare = append(spare, k)
+		}
+		if _, ok := vars[k]; !ok {
+			vars[k] = v
 		}
 	}
 	if len(open) > 0 && len(spare) == len(open) {
 		sort.Slice(spare, func(i, j int) bool { return natural(spare[i], spare[j]) })
-		for j, i := range open {
-			out[i] = u.Named[spare[j]]
+		for i, p := range open {
+			named[strconv.Itoa(p.Position)] = u.Named[spare[i]]
 		}
-		open = nil
 	}
-	for _, i := range open {
-		v := tpl.own(tpl.Positions[i])
-		if v == "" {
-			return nil, fault.Field("variables", "the template %s wants a value for %d of %d, {{%s}}", tpl.Name, i+1, n, tpl.Positions[i].Name)
-		}
-		out[i] = v
-	}
-	return out, nil
+	return named, vars
 }
 
 // keys are the names by which a value for p may come.
@@ -179,29 +199,6 @@ func (tpl Template) keys(p Position) []string {
 		keys = append(keys, p.Name)
 	}
 	return keys
-}
-
-// own is the value that the mapping itself holds for p.
-func (tpl Template) own(p Position) string {
-	for _, m := range tpl.Mapping {
-		if m.Position == p.Position {
-			if m.Static != "" {
-				return m.Static
-			}
-			return m.Fallback
-		}
-	}
-	return ""
-}
-
-// selfFilling reports whether the mapping holds every value itself.
-func (tpl Template) selfFilling() bool {
-	for _, p := range tpl.Positions {
-		if tpl.own(p) == "" {
-			return false
-		}
-	}
-	return true
 }
 
 // natural orders texts so that numbers within them count as numbers.

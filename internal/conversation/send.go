@@ -13,6 +13,7 @@ import (
 	"parley/internal/event"
 	"parley/internal/fault"
 	"parley/internal/id"
+	"parley/internal/media"
 	"parley/internal/outbox/ledger"
 	"parley/internal/store"
 )
@@ -31,8 +32,9 @@ type target struct {
 // its transaction.
 //
 // Faults: Invalid (field to, text, media, templateName, variables, replyToId),
-// NotFound (conversation, contact), Unready (no account; template not
-// approved), Forbidden with Reason "consent", WindowClosed.
+// NotFound (conversation, contact), Unready (no account; template not approved
+// or not to be filled), Forbidden with Reason "consent", Conflict with Reason
+// "owner" for a Bot or UnlessAgent that must be silent, WindowClosed.
 func (s *Service) SendIn(tx *store.Tx, actor string, in Send) (Message, error) {
 	if err := checkSend(in); err != nil {
 		return Message{}, err
@@ -41,7 +43,7 @@ func (s *Service) SendIn(tx *store.Tx, actor string, in Send) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	if err := s.consentIn(tx, t); err != nil {
+	if err := t.conv.speakIn(in); err != nil {
 		return Message{}, err
 	}
 	m := Message{ID: id.New(), Contact: t.contact, Direction: Outbound, Status: Queued, ReplyTo: in.ReplyTo, SentBy: in.SentBy,
@@ -51,6 +53,9 @@ func (s *Service) SendIn(tx *store.Tx, actor string, in Send) (Message, error) {
 	}
 	content, err := s.contentIn(tx, t, in, &m)
 	if err != nil {
+		return Message{}, err
+	}
+	if err := s.consentIn(tx, t, content.Purpose); err != nil {
 		return Message{}, err
 	}
 	if m.Kind != channel.TemplateMsg && !s.windowOpen(tx, t.conv) {
@@ -126,7 +131,12 @@ func (s *Service) targetIn(tx *store.Tx, in Send) (target, error) {
 		if key == "" {
 			return t, fault.Field("to", "give a phone number with its country code")
 		}
-		t.address, t.contact = key, in.Contact
+		t.address = key
+		if !in.Contact.IsZero() {
+			if t.contact, err = s.contacts.Resolve(tx, in.Contact); err != nil {
+				return t, err
+			}
+		}
 	case !in.Contact.IsZero():
 		c, err := s.contacts.Get(tx, in.Contact)
 		if err != nil {
@@ -206,18 +216,6 @@ func (s *Service) accountFor(r store.Reader, kind string, bound id.ID) (channel.
 	return a, err
 }
 
-// consentIn refuses a message to a person who wants none.
-func (s *Service) consentIn(tx *store.Tx, t target) error {
-	if t.contact.IsZero() {
-		return nil
-	}
-	out, err := s.contacts.OptedOut(tx, t.contact, t.channel)
-	if err == nil && out {
-		err = fault.New(fault.Forbidden, "the contact has opted out of messages on this channel").Because("consent")
-	}
-	return err
-}
-
 // windowOpen reports whether the provider allows free text in c now.
 func (s *Service) windowOpen(r store.Reader, c Conversation) bool {
 	window := s.capabilities(c.Channel).ReplyWindow
@@ -228,20 +226,35 @@ var mediaKinds = []string{channel.Image, channel.Video, channel.Audio, channel.D
 
 // contentIn fills m with what is shown and returns what is handed over.
 func (s *Service) contentIn(tx *store.Tx, t target, in Send, m *Message) (ledger.Content, error) {
-	out := ledger.Content{To: t.address, ReplyTo: in.ReplyTo}
+	out := ledger.Content{To: t.address, ReplyTo: in.ReplyTo, Purpose: ForService}
+	var file *media.File
+	if in.Media != nil {
+		own, err := *in.Media, error(nil)
+		kind := in.Kind
+		if in.Template != nil {
+			kind = "" // the template knows
+		}
+		if file, err = s.ownIn(tx, &own, kind); err != nil {
+			return out, err
+		}
+		in.Media = &own
+		if file != nil && in.Kind == "" {
+			in.Kind = file.Kind
+		}
+	}
 	switch {
 	case in.Template != nil:
 		if !s.capabilities(t.channel).Templates {
 			return out, fault.Field("templateName", "this channel has no templates; send a text")
 		}
-		use, err := s.templates.resolve(tx, t.channel, *in.Template, in.Kind, in.Media)
+		use, err := s.templates.resolve(tx, t.channel, t.contact, *in.Template, in.Kind, in.Media)
 		if err != nil {
 			return out, err
 		}
 		m.Kind, m.Text, m.Template, out.Template = channel.TemplateMsg, use.text, &use.data, &use.send
-		m.Media = shownMedia(use.send.HeaderMedia)
+		m.Media, out.Purpose = shownMedia(use.send.HeaderMedia, file), purposeOf(use.category)
 	case in.Media != nil:
-		if in.Media.URL == "" && in.Media.ID == "" {
+		if in.Media.URL == "" && in.Media.ID == "" && in.Media.Own.IsZero() {
 			return out, fault.Missing("mediaUrl")
 		}
 		if m.Kind = in.Kind; m.Kind == "" {
@@ -250,11 +263,11 @@ func (s *Service) contentIn(tx *store.Tx, t target, in Send, m *Message) (ledger
 		if !slices.Contains(mediaKinds, m.Kind) {
 			return out, fault.Field("mediaType", "the media type must be image, video, audio, document or sticker")
 		}
-		media := *in.Media
-		if media.Caption == "" {
-			media.Caption = in.Text
+		given := *in.Media
+		if given.Caption == "" {
+			given.Caption = in.Text
 		}
-		m.Text, m.Media, out.Media = media.Caption, shownMedia(&media), &media
+		m.Text, m.Media, out.Media = given.Caption, shownMedia(&given, file), &given
 	case strings.TrimSpace(in.Text) != "":
 		m.Kind, m.Text, out.Text = channel.Text, in.Text, in.Text
 	default:
@@ -264,11 +277,17 @@ func (s *Service) contentIn(tx *store.Tx, t target, in Send, m *Message) (ledger
 	return out, nil
 }
 
-func shownMedia(m *channel.Media) *Media {
+// shownMedia is what a message shows of its file; file is the one that is kept
+// here, nil when it lies elsewhere.
+func shownMedia(m *channel.Media, file *media.File) *Media {
 	if m == nil {
 		return nil
 	}
-	return &Media{URL: m.URL, ProviderID: m.ID, MIME: m.MIME, Caption: m.Caption, Filename: m.Filename}
+	out := &Media{File: m.Own, URL: m.URL, ProviderID: m.ID, MIME: m.MIME, Caption: m.Caption, Filename: m.Filename}
+	if file != nil {
+		out.Size = file.Size
+	}
+	return out
 }
 
 // kindOf guesses the kind of a file from its MIME type or name.
@@ -331,13 +350,13 @@ func (s *Service) storeIn(tx *store.Tx, actor string, t target, m Message, conte
 	if err := saveConversation(tx, c); err != nil {
 		return m, err
 	}
-	return m, s.tellIn(tx, actor, "message.queued", m)
+	return s.linked(tx, m), s.tellIn(tx, actor, "message.queued", m)
 }
 
 // beginIn makes a conversation that does not exist; the caller holds its lock.
 // Until its first message it counts as of its creation.
 func (s *Service) beginIn(tx *store.Tx, actor, kind string, accountID id.ID, address string, contactID id.ID, name string) (Conversation, error) {
-	c := Conversation{ID: id.New(), Contact: contactID, Channel: kind, Account: accountID, Address: address, Name: name, Status: StatusOpen,
+	c := Conversation{ID: id.New(), Contact: contactID, Channel: kind, Account: accountID, Address: address, Name: name, Status: StatusOpen, Owner: Owner{Kind: OwnerBot},
 		LastMessageAt: tx.Now(), CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
 	if c.Name == "" && !contactID.IsZero() {
 		p, err := s.contacts.Get(tx, contactID)

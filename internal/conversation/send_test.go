@@ -123,7 +123,8 @@ func TestRefusedSendLeavesItsTransactionUsable(t *testing.T) {
 			if _, err := w.Conversations.SendIn(tx, "run:x", conversation.Send{Contact: card.Contact.ID, Text: "x"}); fault.As(err) == nil {
 				return errors.New("free text outside the window was accepted")
 			}
-			return w.Contacts.SetConsentIn(tx, card.Contact.ID, "whatsapp", "out", "key:t")
+			_, err = w.Contacts.ConsentIn(tx, card.Contact.ID, contact.Consent{Channel: "whatsapp", State: contact.Out, Source: "key:t"})
+			return err
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"parley/internal/deal"
 	"parley/internal/event"
 	"parley/internal/id"
+	"parley/internal/media"
 	"parley/internal/store"
 	"parley/internal/tenant"
 )
@@ -26,21 +27,34 @@ type Service struct {
 	accounts  *account.Service
 	templates *Templates
 	channels  map[string]channel.Channel
+	files     *media.Service
+	linkJob   string // kind of the job that links a contact's conversations
 }
 
 // NewService returns the room's service. It knows the channels that templates
-// was given.
+// was given, lets templates read cards and settings, and takes part in the
+// merges of contacts.
 func NewService(db *store.DB, log *event.Log, contacts *contact.Service, cards *deal.Service, tenants *tenant.Service,
 	accounts *account.Service, templates *Templates) *Service {
-	return &Service{db: db, log: log, contacts: contacts, cards: cards, tenants: tenants, accounts: accounts,
-		templates: templates, channels: templates.channels}
+	templates.tenants, templates.cards = tenants, cards
+	s := &Service{db: db, log: log, contacts: contacts, cards: cards, tenants: tenants, accounts: accounts,
+		templates: templates, channels: templates.channels, files: media.New(db, tenants)}
+	s.files.UsedBy(s.namesFile)
+	s.linkJob = log.Register(s.linker())
+	s.follow()
+	return s
 }
+
+// Files returns the files of messages.
+func (s *Service) Files() *media.Service { return s.files }
 
 // Templates keeps message templates. It is safe for concurrent use.
 type Templates struct {
 	db       *store.DB
 	accounts *account.Service
 	channels map[string]channel.Channel // by kind
+	tenants  *tenant.Service            // for zone and currency; set by NewService
+	cards    *deal.Service              // set by NewService
 }
 
 // NewTemplates returns the templates' service. channels are by kind; those that

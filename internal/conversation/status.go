@@ -15,7 +15,7 @@ import (
 var rank = map[string]int{Queued: 1, Sent: 3, Failed: 5, Delivered: 8, Read: 10}
 
 // optOutCodes are the codes by which a provider says that the person wants no
-// more messages of the business (Meta Cloud API, "Error codes", 131050).
+// more marketing of the business (Meta Cloud API, "Error codes", 131050).
 var optOutCodes = map[string]int{"whatsapp": 131050}
 
 // news is what became known about an outgoing message.
@@ -102,7 +102,7 @@ func (s *Service) applyIn(tx *store.Tx, actor, channelKind string, m *Message, n
 		}
 	}
 	if forward && n.status == Failed && n.why != nil && n.why.Code != 0 && n.why.Code == optOutCodes[channelKind] && !m.Contact.IsZero() {
-		return s.contacts.SetConsentIn(tx, m.Contact, channelKind, contact.Out, "channel:"+channelKind)
+		return s.stoppedIn(tx, m.Contact, channelKind, contact.Consent{State: contact.Out, At: n.at})
 	}
 	return nil
 }

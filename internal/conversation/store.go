@@ -14,24 +14,32 @@ type scanner interface{ Scan(...any) error }
 
 const conversationColumns = "id, contact_id, channel, account_id, address, name, status, unread, messages, last_message_id, last_message_at, last_inbound_at, created_at, updated_at"
 
+// ownerColumns are read with the others and written by MoveIn alone.
+const ownerColumns = ", owner_kind, owner_agent, owner_since, owner_version"
+
 func scanConversation(row scanner) (Conversation, error) {
 	var c Conversation
 	var last id.ID
 	err := row.Scan(&c.ID, &c.Contact, &c.Channel, &c.Account, &c.Address, &c.Name, &c.Status, &c.Unread, &c.Messages, &last,
-		store.Time(&c.LastMessageAt), store.Time(&c.LastInboundAt), store.Time(&c.CreatedAt), store.Time(&c.UpdatedAt))
+		store.Time(&c.LastMessageAt), store.Time(&c.LastInboundAt), store.Time(&c.CreatedAt), store.Time(&c.UpdatedAt),
+		&c.Owner.Kind, &c.Owner.Agent, store.Time(&c.Owner.Since), &c.Owner.Version)
 	if !last.IsZero() {
 		c.Last = &Message{ID: last}
 	}
 	return c, err
 }
 
-const messageColumns = "id, conversation_id, contact_id, direction, kind, text, media, template, provider_id, reply_to, reply_to_provider, sent_by, status, history, error, reactions, metadata, created_at, updated_at"
+const messageColumns = "id, conversation_id, contact_id, direction, kind, text, media, template, provider_id, reply_to, reply_to_provider, sent_by, status, history, error, reactions, metadata, media_id, created_at, updated_at"
 
 func scanMessage(row scanner) (Message, error) {
 	var m Message
+	var file id.ID
 	err := row.Scan(&m.ID, &m.Conversation, &m.Contact, &m.Direction, &m.Kind, &m.Text, store.JSON(&m.Media), store.JSON(&m.Template),
 		store.Text(&m.ProviderID), &m.ReplyTo, store.Text(&m.ReplyToProvider), &m.SentBy, &m.Status, store.JSON(&m.History),
-		store.JSON(&m.Error), store.JSON(&m.Reactions), store.JSON(&m.Metadata), store.Time(&m.CreatedAt), store.Time(&m.UpdatedAt))
+		store.JSON(&m.Error), store.JSON(&m.Reactions), store.JSON(&m.Metadata), &file, store.Time(&m.CreatedAt), store.Time(&m.UpdatedAt))
+	if m.Media != nil {
+		m.Media.File = file
+	}
 	return m, err
 }
 
@@ -46,22 +54,31 @@ func orNull[T any](present bool, v T) any {
 // insertMessage stores m. It reports false when the provider's id is known
 // already, and then changes nothing.
 func insertMessage(tx *store.Tx, m Message) (bool, error) {
-	n, err := tx.Exec(`INSERT INTO message (tenant_id, `+messageColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+	n, err := tx.Exec(`INSERT INTO message (tenant_id, `+messageColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 		ON CONFLICT (tenant_id, provider_id) WHERE provider_id IS NOT NULL DO NOTHING`,
 		m.ID, m.Conversation, m.Contact, m.Direction, m.Kind, m.Text, orNull(m.Media != nil, m.Media), orNull(m.Template != nil, m.Template),
 		store.NullText(m.ProviderID), m.ReplyTo, store.NullText(m.ReplyToProvider), m.SentBy, m.Status, store.JSON(m.History),
-		orNull(m.Error != nil, m.Error), orNull(len(m.Reactions) > 0, m.Reactions), orNull(len(m.Metadata) > 0, m.Metadata), m.CreatedAt, m.UpdatedAt)
+		orNull(m.Error != nil, m.Error), orNull(len(m.Reactions) > 0, m.Reactions), orNull(len(m.Metadata) > 0, m.Metadata), m.file(), m.CreatedAt, m.UpdatedAt)
 	if err != nil {
 		return false, fmt.Errorf("conversation: store a message: %w", err)
 	}
 	return n == 1, nil
 }
 
+// file is the file of m that is kept here, zero when there is none.
+func (m Message) file() id.ID {
+	if m.Media == nil {
+		return id.Zero
+	}
+	return m.Media.File
+}
+
 // saveMessage writes what can change of a stored message.
 func saveMessage(tx *store.Tx, m Message) error {
-	_, err := tx.Exec("UPDATE message SET provider_id=?, status=?, history=?, error=?, reactions=?, metadata=?, updated_at=? WHERE tenant_id=? AND id=?",
+	_, err := tx.Exec("UPDATE message SET provider_id=?, status=?, history=?, error=?, reactions=?, metadata=?, media=?, media_id=?, updated_at=? WHERE tenant_id=? AND id=?",
 		store.NullText(m.ProviderID), m.Status, store.JSON(m.History), orNull(m.Error != nil, m.Error),
-		orNull(len(m.Reactions) > 0, m.Reactions), orNull(len(m.Metadata) > 0, m.Metadata), tx.Now(), m.ID)
+		orNull(len(m.Reactions) > 0, m.Reactions), orNull(len(m.Metadata) > 0, m.Metadata),
+		orNull(m.Media != nil, m.Media), m.file(), tx.Now(), m.ID)
 	if err != nil {
 		return fmt.Errorf("conversation: change a message: %w", err)
 	}
@@ -76,7 +93,7 @@ func messageByID(r store.Reader, message id.ID) (Message, bool, error) {
 }
 
 func conversationByID(r store.Reader, conversation id.ID) (Conversation, error) {
-	c, err := scanConversation(r.QueryRow("SELECT "+conversationColumns+" FROM conversation WHERE tenant_id=? AND id=?", conversation))
+	c, err := scanConversation(r.QueryRow("SELECT "+conversationColumns+ownerColumns+" FROM conversation WHERE tenant_id=? AND id=?", conversation))
 	found, err := store.Found(err)
 	if err == nil && !found {
 		err = fault.Unknown("conversation")
@@ -85,7 +102,7 @@ func conversationByID(r store.Reader, conversation id.ID) (Conversation, error) 
 }
 
 func conversationByAddress(r store.Reader, channel, address string) (Conversation, bool, error) {
-	c, err := scanConversation(r.QueryRow("SELECT "+conversationColumns+" FROM conversation WHERE tenant_id=? AND channel=? AND address=?", channel, address))
+	c, err := scanConversation(r.QueryRow("SELECT "+conversationColumns+ownerColumns+" FROM conversation WHERE tenant_id=? AND channel=? AND address=?", channel, address))
 	found, err := store.Found(err)
 	return c, found, err
 }

@@ -14,7 +14,7 @@ import (
 
 // Sync reads the templates of every channel that keeps them at its provider and
 // makes ours agree: new ones are added, changed ones updated, those missing
-// there removed. A template whose number of placeholders changed keeps its
+// there removed; one that was made here and was never there stays. A template whose number of placeholders changed keeps its
 // mapping, marked outdated, until somebody maps it again.
 //
 // Faults: Unready without an account or its settings; those of the provider.
@@ -110,8 +110,8 @@ func (t *Templates) agreeIn(tx *store.Tx, kind string, list []channel.Template, 
 		out.Synced++
 	}
 	for k, s := range ours {
-		if seen[k] {
-			continue
+		if seen[k] || s.LastSyncedAt.IsZero() {
+			continue // there, or made here and never anywhere else
 		}
 		if _, err := tx.Exec("DELETE FROM template WHERE tenant_id=? AND id=?", s.ID); err != nil {
 			return err

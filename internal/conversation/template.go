@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"sort"
 	"strings"
 
@@ -14,14 +13,14 @@ import (
 	"parley/internal/store"
 )
 
-const templateColumns = "id, channel, name, language, provider_id, status, category, header_type, header_text, body_text, footer_text, buttons, components, variables, mapping, mapping_status, on_empty, is_active, last_synced_at, created_at, updated_at"
+const templateColumns = "id, channel, name, language, provider_id, status, category, header_type, header_text, body_text, footer_text, buttons, components, variables, mapping, mapping_status, on_empty, is_active, subject, content_type, attachments, mapped_at, last_synced_at, created_at, updated_at"
 
 func scanTemplate(row scanner) (Template, error) {
 	var t Template
 	var components string
 	err := row.Scan(&t.ID, &t.Channel, &t.Name, &t.Language, store.Text(&t.ProviderID), &t.Status, &t.Category, &t.HeaderType, &t.HeaderText,
 		&t.BodyText, &t.FooterText, store.JSON(&t.Buttons), store.Text(&components), &t.Variables, store.JSON(&t.Mapping), &t.MappingStatus,
-		&t.OnEmpty, &t.Active, store.Time(&t.LastSyncedAt), store.Time(&t.CreatedAt), store.Time(&t.UpdatedAt))
+		&t.OnEmpty, &t.Active, &t.Subject, &t.ContentType, store.JSON(&t.Attachments), store.Time(&t.MappedAt), store.Time(&t.LastSyncedAt), store.Time(&t.CreatedAt), store.Time(&t.UpdatedAt))
 	if components != "" {
 		t.Components = []byte(components)
 	}
@@ -40,15 +39,16 @@ func saveTemplate(tx *store.Tx, t Template) error {
 	if t.Mapping == nil {
 		t.Mapping = []Mapping{}
 	}
-	_, err := tx.Exec(`INSERT INTO template (tenant_id, `+templateColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+	_, err := tx.Exec(`INSERT INTO template (tenant_id, `+templateColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 		ON CONFLICT (tenant_id, id) DO UPDATE SET provider_id=excluded.provider_id, status=excluded.status, category=excluded.category,
 		header_type=excluded.header_type, header_text=excluded.header_text, body_text=excluded.body_text, footer_text=excluded.footer_text,
 		buttons=excluded.buttons, components=excluded.components, variables=excluded.variables, mapping=excluded.mapping,
 		mapping_status=excluded.mapping_status, on_empty=excluded.on_empty, is_active=excluded.is_active,
+		name=excluded.name, language=excluded.language, subject=excluded.subject, content_type=excluded.content_type, attachments=excluded.attachments, mapped_at=excluded.mapped_at,
 		last_synced_at=excluded.last_synced_at, updated_at=excluded.updated_at`,
 		t.ID, t.Channel, t.Name, t.Language, store.NullText(t.ProviderID), t.Status, t.Category, t.HeaderType, t.HeaderText,
 		t.BodyText, t.FooterText, store.JSON(t.Buttons), components, t.Variables, store.JSON(t.Mapping), t.MappingStatus,
-		t.OnEmpty, t.Active, t.LastSyncedAt, t.CreatedAt, tx.Now())
+		t.OnEmpty, t.Active, t.Subject, t.ContentType, orNull(len(t.Attachments) > 0, t.Attachments), t.MappedAt, t.LastSyncedAt, t.CreatedAt, tx.Now())
 	if err != nil {
 		return fmt.Errorf("conversation: store a template: %w", err)
 	}
@@ -112,8 +112,8 @@ func (t *Templates) Get(r store.Reader, nameOrID string) (Template, error) {
 // SetMapping replaces the mapping of a template's positions. An empty onEmpty
 // keeps the present policy.
 func (t *Templates) SetMapping(ctx context.Context, tenantID id.ID, nameOrID string, mapping []Mapping, onEmpty string) (Template, error) {
-	if onEmpty != "" && !slices.Contains([]string{"skip_send", "use_fallback", "send_anyway"}, onEmpty) {
-		return Template{}, fault.Field("onEmptyVariable", "onEmptyVariable must be skip_send, use_fallback or send_anyway")
+	if err := checkOnEmpty(onEmpty); err != nil {
+		return Template{}, err
 	}
 	return store.Write(ctx, t.db, tenantID, func(tx *store.Tx) (Template, error) {
 		tpl, err := t.Get(tx, nameOrID)
@@ -123,16 +123,19 @@ func (t *Templates) SetMapping(ctx context.Context, tenantID id.ID, nameOrID str
 		if err := tx.Lock("template", tpl.ID.String()); err != nil {
 			return tpl, err
 		}
-		for i, m := range mapping {
-			if m.Position < 1 || m.Position > len(tpl.Positions) {
-				return tpl, fault.Field(fmt.Sprintf("mappings[%d].position", i), "the template has positions 1 to %d", len(tpl.Positions))
-			}
+		if tpl.Mapping, err = checkMapping(tpl, mapping); err != nil {
+			return tpl, err
 		}
-		tpl.Mapping, tpl.MappingStatus = mapping, mappingStatus(tpl.Positions, mapping)
+		tpl.MappingStatus, tpl.MappedAt = mappingStatus(tpl.Positions, tpl.Mapping), tx.Now()
 		if onEmpty != "" {
 			tpl.OnEmpty = onEmpty
 		}
 		tpl.UpdatedAt = tx.Now()
 		return tpl, saveTemplate(tx, tpl)
 	})
+}
+
+// Find is Get for callers without a handle on the database.
+func (t *Templates) Find(ctx context.Context, tenantID id.ID, nameOrID string) (Template, error) {
+	return t.Get(t.db.Read(ctx, tenantID), nameOrID)
 }

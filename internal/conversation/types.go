@@ -43,6 +43,7 @@ type Conversation struct {
 	Last          *Message
 	LastMessageAt time.Time
 	LastInboundAt time.Time // opens the free-reply window
+	Owner         Owner     // who answers
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 }
@@ -70,14 +71,20 @@ type Message struct {
 	UpdatedAt       time.Time
 }
 
-// Media is a file of a message: ours by URL, a contact's by the provider's id
-// until it has been fetched.
+// Media is a file of a message: one that is kept here (File), one that lies
+// elsewhere (URL), or a contact's that the provider has until it has been
+// fetched (ProviderID alone).
 type Media struct {
+	File       id.ID  `json:"-"` // in package media; a column of its own
 	URL        string `json:"url,omitempty"`
 	ProviderID string `json:"providerId,omitempty"`
 	MIME       string `json:"mime,omitempty"`
 	Caption    string `json:"caption,omitempty"`
 	Filename   string `json:"filename,omitempty"`
+	Size       int64  `json:"size,omitempty"` // bytes, of a File
+	Link       string `json:"-"`              // where a File can be read for some days; see media.Link
+	// Missing says why a contact's file could not be fetched.
+	Missing string `json:"missing,omitempty"`
 }
 
 // TemplateData is what a sent template looked like.
@@ -130,6 +137,11 @@ type Send struct {
 	ReplyTo      id.ID
 	Metadata     map[string]any
 	SentBy       string // "" = the actor
+	// Bot says that a bot speaks: it is refused unless the bot owns the
+	// conversation. UnlessAgent refuses the message while an agent owns it.
+	// Both are Conflict with Reason "owner".
+	Bot         bool
+	UnlessAgent bool
 }
 
 // TemplateUse names a template and its values, either in order of the
@@ -139,6 +151,11 @@ type TemplateUse struct {
 	Language string // "" = the stored template's own
 	Values   []string
 	Named    map[string]string
+	// Vars and Resolved are what the mapping of the template may take values
+	// from beside the contact: the variables of a trigger and the results of
+	// earlier steps. See Context.
+	Vars     map[string]any
+	Resolved map[string]any
 }
 
 // ListQuery selects conversations.
@@ -147,6 +164,8 @@ type ListQuery struct {
 	Search string // part of the name or of the address
 	Limit  int    // default 50, at most 200
 	Before string // a cursor that List returned, or an ISO time
+	Owner  string // OwnerBot, OwnerQueue or OwnerAgent; "" = all
+	Agent  string // of the owner; "" = all
 }
 
 // MessageQuery selects messages of a conversation.
@@ -178,7 +197,11 @@ type Template struct {
 	MappingStatus string // unmapped, partial, complete, outdated
 	OnEmpty       string // skip_send, use_fallback, send_anyway
 	Active        bool
-	LastSyncedAt  time.Time
+	Subject       string // of an e-mail
+	ContentType   string // of an e-mail: text or html
+	Attachments   []map[string]any
+	LastSyncedAt  time.Time // zero: no provider has it, it was made here
+	MappedAt      time.Time
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 }

@@ -1,6 +1,7 @@
 package deal
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"slices"
@@ -67,6 +68,8 @@ func (s *Service) cards(r store.Reader, ids []id.ID) ([]Card, error) {
 	return s.complete(r, people)
 }
 
+func compare(a, b id.ID) int { return bytes.Compare(a[:], b[:]) }
+
 // batch bounds the ids of one query.
 const batch = 512
 
@@ -121,21 +124,33 @@ func primaryDeals(r store.Reader, contacts []id.ID) (map[id.ID]*Deal, error) {
 	}
 	places, args := contact.Among(contacts)
 	rows, err := r.Query("SELECT "+dealColumns+" FROM deal WHERE tenant_id=? AND is_primary AND contact_id IN "+places, args...)
-	list, err := store.Collect(rows, err, func(rows *sql.Rows) (*Deal, error) {
-		d := &Deal{}
-		return d, rows.Scan(&d.ID, &d.Contact, &d.Pipeline, &d.Stage, &d.Status, &d.Title, &d.Value, &d.Currency, &d.Primary,
-			store.Time(&d.EnteredStageAt), store.Time(&d.ConvertedAt), store.Time(&d.ArchivedAt), store.Time(&d.CreatedAt), store.Time(&d.UpdatedAt))
-	})
+	list, err := store.Collect(rows, err, scanDeal)
 	if err != nil || len(list) == 0 {
 		return out, err
 	}
+	if err := histories(r, list); err != nil {
+		return nil, err
+	}
+	for i := range list {
+		out[list[i].Contact] = &list[i]
+	}
+	return out, nil
+}
+
+func scanDeal(rows *sql.Rows) (d Deal, err error) {
+	return d, rows.Scan(&d.ID, &d.Contact, &d.Pipeline, &d.Stage, &d.Status, &d.Title, &d.Value, &d.Currency, &d.Primary,
+		store.Time(&d.EnteredStageAt), store.Time(&d.ConvertedAt), store.Time(&d.ArchivedAt), store.Time(&d.CreatedAt), store.Time(&d.UpdatedAt))
+}
+
+// histories reads the histories of up to 512 deals.
+func histories(r store.Reader, list []Deal) error {
 	byID := make(map[id.ID]*Deal, len(list))
 	ids := make([]id.ID, len(list))
-	for i, d := range list {
-		out[d.Contact], byID[d.ID], ids[i] = d, d, d.ID
+	for i := range list {
+		byID[list[i].ID], ids[i] = &list[i], list[i].ID
 	}
-	places, args = contact.Among(ids)
-	rows, err = r.Query("SELECT deal_id, stage_id, entered_at, left_at FROM deal_stage WHERE tenant_id=? AND deal_id IN "+places+" ORDER BY deal_id, position", args...)
+	places, args := contact.Among(ids)
+	rows, err := r.Query("SELECT deal_id, stage_id, entered_at, left_at FROM deal_stage WHERE tenant_id=? AND deal_id IN "+places+" ORDER BY deal_id, position", args...)
 	_, err = store.Collect(rows, err, func(rows *sql.Rows) (x struct{}, err error) {
 		var d id.ID
 		var span StageSpan
@@ -144,5 +159,62 @@ func primaryDeals(r store.Reader, contacts []id.ID) (map[id.ID]*Deal, error) {
 		}
 		return
 	})
-	return out, err
+	return err
+}
+
+// cardsOf returns the cards of deals, primary or not, in their order. Deals whose
+// contact is gone are left out.
+func (s *Service) cardsOf(r store.Reader, deals []Deal) ([]Card, error) {
+	out := make([]Card, 0, len(deals))
+	for part := range slices.Chunk(deals, batch) {
+		var people, stages []id.ID
+		for _, d := range part {
+			people, stages = append(people, d.Contact), append(stages, d.Stage)
+		}
+		if err := histories(r, part); err != nil {
+			return nil, err
+		}
+		slices.SortFunc(stages, compare)
+		where, err := placements(r, slices.Compact(stages))
+		if err != nil {
+			return nil, err
+		}
+		found, err := s.contacts.GetMany(r, people)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range part {
+			if c, ok := found[d.Contact]; ok {
+				out = append(out, Card{Contact: c, Deal: d, Pipeline: where[d.Stage].Pipeline, Stage: where[d.Stage].Stage})
+			}
+		}
+	}
+	return out, nil
+}
+
+// CardsByRef returns the cards of contacts with a reference of any name,
+// archived ones last, newest first (reference §2.6). Faults: Invalid naming
+// "key".
+func (s *Service) CardsByRef(ctx context.Context, tenant id.ID, key, value string) ([]Card, error) {
+	for field, v := range map[string]string{"key": key, "value": value} {
+		if _, err := contact.Line(field, v, 500); err != nil {
+			return nil, err
+		}
+	}
+	r := s.db.Read(ctx, tenant)
+	ids, err := s.contacts.FindByRef(r, key, value)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.cards(r, ids)
+	slices.SortStableFunc(list, func(a, b Card) int {
+		if a.Contact.Archived() != b.Contact.Archived() {
+			if a.Contact.Archived() {
+				return 1
+			}
+			return -1
+		}
+		return compare(b.Contact.ID, a.Contact.ID)
+	})
+	return list, err
 }

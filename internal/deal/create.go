@@ -65,13 +65,42 @@ func (s *Service) UpsertIn(tx *store.Tx, actor string, n NewCard) (Card, bool, e
 		return Card{}, false, err
 	}
 	card, at, created, err := s.arrive(tx, actor, named, s.contacts.EnsureWith)
-	if err != nil || created {
+	if err != nil {
 		return card, created, err
 	}
-	p := n.dealPatch(card, at)
-	p.Patch, p.AddTags = n.AsPatch(), n.Tags
-	card, err = s.UpdateIn(tx, actor, card.Contact.ID, p)
-	return card, false, err
+	if !created {
+		p := n.dealPatch(card, at)
+		p.Patch, p.AddTags = n.known(), n.Tags
+		if card, err = s.UpdateIn(tx, actor, card.Contact.ID, p); err != nil {
+			return card, false, err
+		}
+	}
+	return card, created, s.remark(tx, actor, card.Contact.ID, n)
+}
+
+// known is what n says of a person who was found by it. What found them they have
+// already: one of several phones stays what it is.
+func (n NewCard) known() contact.Patch {
+	p := n.AsPatch()
+	if p.Phone == nil {
+		p.Email = nil
+	}
+	p.Phone = nil
+	return p
+}
+
+// remark writes what n says for the timeline.
+func (s *Service) remark(tx *store.Tx, actor string, cid id.ID, n NewCard) error {
+	if strings.TrimSpace(n.Note) != "" {
+		if _, err := s.contacts.AddNoteIn(tx, actor, contact.Note{Contact: cid, Content: n.Note}); err != nil {
+			return err
+		}
+	}
+	if strings.TrimSpace(n.Activity) == "" {
+		return nil
+	}
+	_, err := s.contacts.RecordIn(tx, contact.Activity{Contact: cid, Type: "system", Title: "Activity note", Body: n.Activity, PerformedBy: actor})
+	return err
 }
 
 // named gives a person without a name one to be shown (reference §4.2).
@@ -156,11 +185,30 @@ func (s *Service) heal(tx *store.Tx, c contact.Contact) (card Card, made, restor
 		card.Pipeline, card.Stage = at.Pipeline, at.Stage
 		return card, true, false, err
 	case d.Status == Archived && !c.Archived():
-		d.Status, d.ArchivedAt, d.UpdatedAt = card.Stage.status(), time.Time{}, tx.Now()
-		_, err := tx.Exec("UPDATE deal SET status=?, archived_at=?, updated_at=? WHERE tenant_id=? AND id=?", d.Status, d.ArchivedAt, d.UpdatedAt, d.ID)
-		return card, false, true, err
+		return card, false, true, s.unarchive(tx, &card)
 	}
 	return card, false, false, nil
+}
+
+// unarchive opens the deals of a contact that were put away with it.
+func (s *Service) unarchive(tx *store.Tx, card *Card) error {
+	d := &card.Deal
+	at := d.ArchivedAt
+	ids, err := further(tx, d.Contact, Archived)
+	if err != nil {
+		return err
+	}
+	d.Status, d.ArchivedAt, d.UpdatedAt = card.Stage.status(), time.Time{}, tx.Now()
+	if _, err := tx.Exec("UPDATE deal SET status=?, archived_at=?, updated_at=? WHERE tenant_id=? AND id=?", d.Status, d.ArchivedAt, d.UpdatedAt, d.ID); err != nil {
+		return err
+	}
+	for _, v := range ids {
+		if _, err := tx.Exec("UPDATE deal SET status=(SELECT CASE WHEN s.is_won THEN 'won' WHEN s.is_lost THEN 'lost' ELSE 'open' END FROM stage s WHERE s.tenant_id=deal.tenant_id AND s.id=deal.stage_id), archived_at=NULL, updated_at=?"+
+			" WHERE tenant_id=? AND id=? AND archived_at=?", tx.Now(), v, at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // healed appends the events of heal, and of a first deal.
@@ -178,7 +226,11 @@ func (s *Service) healed(tx *store.Tx, actor string, card Card, made, restored b
 }
 
 func (s *Service) append(tx *store.Tx, actor, typ string, d Deal, changed ...string) error {
-	_, err := s.log.Append(tx, event.New{Type: typ, Subject: d.ID, Contact: d.Contact, Changed: changed, Actor: actor})
+	return s.appendAbout(tx, actor, typ, d.ID, d.Contact, changed...)
+}
+
+func (s *Service) appendAbout(tx *store.Tx, actor, typ string, subject, cid id.ID, changed ...string) error {
+	_, err := s.log.Append(tx, event.New{Type: typ, Subject: subject, Contact: cid, Changed: changed, Actor: actor})
 	return err
 }
 
@@ -240,16 +292,31 @@ func (s *Service) terms(tx *store.Tx, n NewCard) (t terms, err error) {
 	return t, err
 }
 
-// insertDeal writes a contact's primary deal.
-func (s *Service) insertDeal(tx *store.Tx, cid id.ID, at placement, t terms) (Deal, error) {
-	now := tx.Now()
+// newDeal is a contact's primary deal, which begins now.
+func newDeal(now time.Time, cid id.ID, at placement, t terms) Deal {
 	d := Deal{ID: id.New(), Contact: cid, Pipeline: at.Pipeline.ID, Stage: at.Stage.ID, Status: at.Stage.status(), Title: t.title, Value: t.value, Currency: t.currency,
 		Primary: true, EnteredStageAt: now, CreatedAt: now, UpdatedAt: now, History: []StageSpan{{Stage: at.Stage.ID, EnteredAt: now}}}
 	if d.Status != Open {
 		d.ConvertedAt = now
 	}
-	if _, err := tx.Exec("INSERT INTO deal (tenant_id, id, contact_id, pipeline_id, stage_id, status, title, value, currency, is_primary, entered_stage_at, converted_at, created_at, updated_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-		d.ID, d.Contact, d.Pipeline, d.Stage, d.Status, d.Title, d.Value, d.Currency, d.Primary, d.EnteredStageAt, d.ConvertedAt, d.CreatedAt, d.UpdatedAt); err != nil {
+	return d
+}
+
+const dealInto = "deal (tenant_id, id, contact_id, pipeline_id, stage_id, status, title, value, currency, is_primary, entered_stage_at, converted_at, created_at, updated_at)"
+
+// row holds the values of dealInto.
+func (d *Deal) row() []any {
+	return []any{d.ID, d.Contact, d.Pipeline, d.Stage, d.Status, d.Title, d.Value, d.Currency, d.Primary, d.EnteredStageAt, d.ConvertedAt, d.CreatedAt, d.UpdatedAt}
+}
+
+// insertDeal writes a contact's primary deal.
+func (s *Service) insertDeal(tx *store.Tx, cid id.ID, at placement, t terms) (Deal, error) {
+	now := tx.Now()
+	d := newDeal(now, cid, at, t)
+	if err := holdStage(tx, d.Stage); err != nil {
+		return d, err
+	}
+	if _, err := tx.Exec("INSERT INTO "+dealInto+" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", d.row()...); err != nil {
 		return d, err
 	}
 	return d, enter(tx, d, now)

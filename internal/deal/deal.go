@@ -49,6 +49,9 @@ type Stage struct {
 	Probability int    // percent
 	Default     bool   // where new cards begin
 	Won, Lost   bool   // entering it ends the deal so
+	// AutoActions are what the stage wants done when a card enters it, as they
+	// were sent: {type, delayMinutes, config} (reference §3.2). Automations run them.
+	AutoActions []map[string]any
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }
@@ -105,6 +108,9 @@ type NewCard struct {
 	Pipeline, Stage id.ID
 	Value           *float64
 	Currency, Title string
+	// Note and Activity are written to the timeline by Upsert, as a note and as an
+	// entry of the type "system" (reference §4.2, moduleInfo).
+	Note, Activity string
 }
 
 // CardPatch changes a card; nil fields stay. SetTags replaces all tags and goes
@@ -134,8 +140,8 @@ type CardFilter struct {
 	Source, AssignedTo string
 	Tags               []string // cards with any of them
 	MinScore           *int
-	Refs               map[string]string // each of RefFilters only
-	Search             string            // part of the name, a phone or an e-mail address
+	Refs               map[string]string // cards with all of them
+	Search             string            // beginnings of words of the name, of a phone or of an e-mail address
 	From, To           time.Time         // of the contact's creation, both inclusive
 	SortBy             string            // see ByScore
 	SortDir            string            // "asc" or "desc", the default
@@ -174,5 +180,7 @@ type Service struct {
 
 // NewService returns the room's service.
 func NewService(db *store.DB, log *event.Log, contacts *contact.Service, tenants *tenant.Service) *Service {
-	return &Service{db: db, log: log, contacts: contacts, tenants: tenants}
+	s := &Service{db: db, log: log, contacts: contacts, tenants: tenants}
+	contacts.Follow(s.follower())
+	return s
 }

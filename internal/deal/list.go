@@ -3,7 +3,6 @@ package deal
 import (
 	"context"
 	"database/sql"
-	"maps"
 	"slices"
 	"strings"
 
@@ -13,8 +12,8 @@ import (
 	"parley/internal/store"
 )
 
-// order is how a list is sorted: the column, and the table that the query
-// begins with, so that it walks an index in that order and stops at the limit.
+// order is how a list is sorted: the column, what breaks ties, and the tables in
+// the order in which a walk of the sort index meets them.
 type order struct {
 	column string
 	tie    string
@@ -29,30 +28,38 @@ const (
 )
 
 // join binds a contact and its primary deal together.
-const join = "c.tenant_id=? AND d.tenant_id=c.tenant_id AND d.contact_id=c.id AND d.is_primary"
-
-// listed are the statuses of cards that are not archived; named one by one, an
-// index can find them.
-const listed = "('open','won','lost')"
+const join = "c.tenant_id=? AND d.tenant_id=? AND d.contact_id=c.id AND d.is_primary"
 
 var orders = map[string]order{
-	"":              {"c.score", "c.id", fromContact},
-	ByScore:         {"c.score", "c.id", fromContact},
-	ByCreated:       {"c.created_at", "c.id", fromContact},
-	ByUpdated:       {"c.updated_at", "c.id", fromContact},
+	"":              {"c.score", "c.id", fromContact},      // index contact_score
+	ByScore:         {"c.score", "c.id", fromContact},      // the same
+	ByCreated:       {"c.created_at", "c.id", fromContact}, // index contact_created
+	ByUpdated:       {"c.updated_at", "c.id", fromContact}, // index contact_updated
 	ByLastContacted: {"COALESCE(c.last_contacted_at, 0)", "c.id", fromContact},
-	ByValue:         {"d.value", "d.contact_id", fromDeal},
+	ByValue:         {"d.value", "d.contact_id", fromDeal}, // index deal_value
 }
 
-// maxSearch bounds the text of a search, in characters.
-const maxSearch = 200
+// Bounds of the work for one list.
+const (
+	// fewRows is how many rows may be fetched and sorted for a page; beyond it
+	// they are common enough to be met soon on a walk of the sort index.
+	fewRows = 5000
+	// foundLimit is how many people a search looks up before it walks.
+	foundLimit = fewRows
+	// aPage is how many rows are fetched and sorted without further thought.
+	aPage = 250
+	// countLimit is how far the cards of a common filter are counted.
+	countLimit = 1000
+)
 
-// List returns a page of cards and how many there are: exactly up to
-// contact.CountLimit, one more for all that is beyond, where pages do not
-// reach. Only contacts with a primary deal are listed, archived ones only with
-// Status Archived. Of several Tags a card needs one. Search looks for a part of
-// the names, the phones (in any form) and the e-mail addresses, whatever case
-// and accents. Faults: Invalid naming the field of the filter.
+// List returns a page of cards and how many there are. The total is exact when
+// the filter names nothing but status, pipeline and stage, and else when it is at
+// most 1,000 or the filter selects few cards; beyond it is a number larger than
+// what the page reaches, as long as there is more. Pages reach the first
+// contact.CountLimit cards. Only contacts with a primary deal are listed, archived
+// ones only with Status Archived. Of several Tags a card needs one. Search finds
+// people as contact.Candidates does: by the beginnings of words. Faults: Invalid
+// naming the field of the filter.
 func (s *Service) List(ctx context.Context, tenant id.ID, f CardFilter) ([]Card, int, error) {
 	offset, err := contact.Page(&f.Page, &f.Limit)
 	if err != nil {
@@ -71,27 +78,23 @@ func (s *Service) List(ctx context.Context, tenant id.ID, f CardFilter) ([]Card,
 		return nil, 0, fault.Field("sortDir", "the direction is asc or desc")
 	}
 	r := s.db.Read(ctx, tenant)
-	q, err := f.query(r.Dialect())
+	q, err := s.query(r, f)
+	if err != nil {
+		return nil, 0, err
+	}
+	begin, few, err := q.begin(r, offset+f.Limit)
 	if err != nil {
 		return nil, 0, err
 	}
 	var ids []id.ID
-	if offset < contact.CountLimit {
-		few, err := q.few(r)
-		if err != nil {
-			return nil, 0, err
-		}
-		rows, err := r.Query(q.page(by, dir, few), append(slices.Clip(q.args), f.Limit, offset)...)
-		ids, err = store.Collect(rows, err, func(rows *sql.Rows) (v id.ID, err error) { return v, rows.Scan(&v) })
-		if err != nil {
-			return nil, 0, err
-		}
+	var total int
+	if few {
+		ids, total, err = q.sorted(r, begin, by, dir, offset, f.Limit)
+	} else {
+		ids, total, err = q.walk(r, begin, by, dir, offset, f.Limit)
 	}
-	total := offset + len(ids)
-	if len(ids) == f.Limit || len(ids) == 0 && offset > 0 {
-		if total, err = q.count(r); err != nil {
-			return nil, 0, err
-		}
+	if err != nil {
+		return nil, 0, err
 	}
 	if offset >= contact.CountLimit {
 		return nil, total, contact.TooFar(total)
@@ -100,160 +103,80 @@ func (s *Service) List(ctx context.Context, tenant id.ID, f CardFilter) ([]Card,
 	return cards, total, err
 }
 
-// query is the condition of a list.
-type query struct {
-	where  string
-	args   []any
-	deals  int  // how much of where, behind the join, looks at the deal alone
-	given  int  // and how many args that takes
-	narrow bool // may select few of the tenant's deals
+// sorted fetches all that a beginning with few rows selects, and cuts out a page.
+func (q *query) sorted(r store.Reader, b beginning, by order, dir string, offset, limit int) ([]id.ID, int, error) {
+	sql, args := q.statement(b, r.Dialect(), by, dir)
+	ids, err := collectIDs(r.Query(sql, args...))
+	total := len(ids)
+	from := min(offset, total)
+	return ids[from:min(from+limit, total)], total, err
 }
 
-func (q *query) and(cond string, args ...any) {
-	q.where += " AND " + cond
-	q.args = append(q.args, args...)
-}
-
-// fewDeals is how many deals are sooner sorted than found by walking contacts.
-const fewDeals = 2000
-
-// few reports whether so few deals qualify that the list begins with them.
-func (q *query) few(r store.Reader) (bool, error) {
-	if !q.narrow {
-		return false, nil
+// walk walks the index of the sort order until a page is full.
+func (q *query) walk(r store.Reader, b beginning, by order, dir string, offset, limit int) (ids []id.ID, total int, err error) {
+	if offset < contact.CountLimit {
+		sql, args := q.walking(r.Dialect(), by, dir)
+		if ids, err = collectIDs(r.Query(sql, append(args, limit+1, offset)...)); err != nil {
+			return nil, 0, err
+		}
 	}
-	n, err := q.countDeals(r, fewDeals+1)
-	return n <= fewDeals, err
-}
-
-// page is the statement of one page of ids.
-func (q *query) page(by order, dir string, few bool) string {
-	from := by.from
-	if few {
-		from = fromDeal
-	}
-	return "SELECT c.id FROM " + from + " WHERE " + q.where + " ORDER BY " + by.column + " " + dir + ", " + by.tie + " " + dir + " LIMIT ? OFFSET ?"
-}
-
-// query compiles the filter. Whether a card is archived is the deal's status
-// alone, so that lists, boards and totals agree.
-func (f *CardFilter) query(d store.Dialect) (q query, err error) {
-	q.where = join
-	switch f.Status {
-	case "":
-		q.and("d.status IN " + listed)
-	case Open, Won, Lost, Archived:
-		q.and("d.status = ?", f.Status)
-		q.narrow = f.Status != Open // most are open
+	more := len(ids) > limit
+	ids = ids[:min(len(ids), limit)]
+	end := offset + len(ids)
+	switch {
+	case q.dealsOnly:
+		total, err = q.deals(r)
+	case !more && len(ids) > 0 || offset == 0:
+		if total = end; more {
+			total, err = q.count(r, b)
+		}
+	case b.from == "": // a page past the end of such a search
+		total = offset
 	default:
-		return q, fault.Field("status", "the status of a lead is open, won, lost or archived")
+		total, err = q.count(r, b)
 	}
-	if !f.Pipeline.IsZero() {
-		q.and("d.pipeline_id = ?", f.Pipeline)
-		q.narrow = true
+	if more {
+		total = max(total, end+1)
 	}
-	if !f.Stage.IsZero() {
-		q.and("d.stage_id = ?", f.Stage)
-		q.narrow = true
-	}
-	q.deals, q.given = len(q.where), len(q.args)
-	if f.Source != "" {
-		q.and("c.source = ?", f.Source)
-	}
-	if f.AssignedTo != "" {
-		q.and("c.assigned_to = ?", f.AssignedTo)
-	}
-	if f.MinScore != nil {
-		q.and("c.score >= ?", *f.MinScore)
-	}
-	for _, name := range slices.Sorted(maps.Keys(f.Refs)) {
-		if !slices.Contains(RefFilters, name) {
-			return q, fault.Field(name, "leads can be filtered by the references %s", strings.Join(RefFilters, ", "))
-		}
-		q.and(d.JSONText("c.refs", name)+" = ?", f.Refs[name])
-	}
-	if !f.From.IsZero() {
-		q.and("c.created_at >= ?", f.From)
-	}
-	if !f.To.IsZero() {
-		q.and("c.created_at <= ?", f.To)
-	}
-	tags, err := contact.Tags("tags", f.Tags)
-	if err != nil {
-		return q, err
-	}
-	if n := len(tags); n > 0 {
-		args := make([]any, n)
-		for i, t := range tags {
-			args[i] = t
-		}
-		q.and("EXISTS (SELECT 1 FROM contact_tag t WHERE t.tenant_id=c.tenant_id AND t.contact_id=c.id AND t.tag IN (?"+strings.Repeat(",?", n-1)+"))", args...)
-	}
-	if err := q.search(f.Search); err != nil {
-		return q, err
-	}
-	for _, v := range []string{f.Source, f.AssignedTo} {
-		if _, err := contact.Line("filter", v, 1000); err != nil {
-			return q, err
-		}
-	}
-	return q, nil
+	return ids, total, err
 }
 
-func (q *query) search(text string) error {
-	text, err := contact.Line("search", text, maxSearch)
-	if err != nil {
-		return err
-	}
-	folded := contact.Fold(text)
-	if folded == "" {
-		return nil
-	}
-	const like = `c.search_name LIKE ? ESCAPE '\'`
-	if digits := phoneDigits(folded); digits != "" && digits != folded {
-		q.and("("+like+" OR "+like+")", pattern(folded), pattern(digits))
-		return nil
-	}
-	q.and(like, pattern(folded))
-	return nil
+func collectIDs(rows *sql.Rows, err error) ([]id.ID, error) {
+	return store.Collect(rows, err, func(rows *sql.Rows) (v id.ID, err error) { return v, rows.Scan(&v) })
 }
 
-var escapes = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
-
-func pattern(s string) string { return "%" + escapes.Replace(s) + "%" }
-
-// phoneDigits returns the digits of text that looks like a phone, without
-// leading zeros, which stand for "outside" or "long distance"; else "".
-func phoneDigits(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r >= '0' && r <= '9':
-			b.WriteRune(r)
-		case strings.ContainsRune("+-() ./", r):
-		default:
-			return ""
-		}
+// statement is the query of all ids that begin with b, sorted.
+func (q *query) statement(b beginning, d store.Dialect, by order, dir string) (string, []any) {
+	where, args := q.conditions("", d)
+	if b.on != "" {
+		where += " AND " + b.on
 	}
-	if d := strings.TrimLeft(b.String(), "0"); len(d) >= 3 {
-		return d
+	column := by.column
+	if d == store.SQLite { // a sort, not a walk of the index that has this order
+		column = "+" + column
 	}
-	return ""
+	return "SELECT c.id FROM " + b.from + " WHERE " + where + " ORDER BY " + column + " " + dir + ", " + by.tie + " " + dir,
+		append(slices.Clone(b.args), args...)
 }
 
-// count counts what the filter selects, one beyond the limit at most.
-func (q *query) count(r store.Reader) (n int, err error) {
-	if len(q.where) == q.deals { // no condition looks at the contact
-		return q.countDeals(r, contact.CountLimit+1)
-	}
-	err = r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM "+fromContact+" WHERE "+q.where+" LIMIT ?) AS counted", append(slices.Clip(q.args), contact.CountLimit+1)...).Scan(&n)
-	return n, err
+// walking is the query of a page of ids by the index of its order; the last two
+// arguments are its limit and offset.
+func (q *query) walking(d store.Dialect, by order, dir string) (string, []any) {
+	where, args := q.conditions(by.column, d)
+	return "SELECT c.id FROM " + by.from + " WHERE " + where + " ORDER BY " + by.column + " " + dir + ", " + by.tie + " " + dir + " LIMIT ? OFFSET ?", args
 }
 
-// countDeals counts the deals that qualify by themselves, up to limit. The index
-// deal_totals answers it.
-func (q *query) countDeals(r store.Reader, limit int) (n int, err error) {
-	err = r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM deal d WHERE d.tenant_id=? AND d.is_primary"+q.where[len(join):q.deals]+" LIMIT ?) AS counted",
-		append(slices.Clip(q.args[:q.given]), limit)...).Scan(&n)
+// count counts what the query selects, through the narrowest index, one beyond
+// countLimit at most.
+func (q *query) count(r store.Reader, b beginning) (n int, err error) {
+	if b.from == "" { // a search that finds thousands
+		return countLimit + 1, nil
+	}
+	where, args := q.conditions("", r.Dialect())
+	if b.on != "" {
+		where += " AND " + b.on
+	}
+	args = append(append(slices.Clone(b.args), args...), countLimit+1)
+	err = r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM "+b.from+" WHERE "+where+" LIMIT ?) AS counted", args...).Scan(&n)
 	return n, err
 }

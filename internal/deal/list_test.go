@@ -163,7 +163,7 @@ func TestListsWalkAnIndex(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), event.NewLog())
 	for _, by := range []string{deal.ByScore, deal.ByCreated, deal.ByUpdated, deal.ByValue, deal.ByLastContacted} {
 		for _, dir := range []string{"ASC", "DESC"} {
-			q, args, err := deal.Statement(deal.CardFilter{SortBy: by, Limit: 10}, dir)
+			q, args, err := w.s.Statement(w.db.Read(bg, w.tenant), deal.CardFilter{SortBy: by, Limit: 10}, dir)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -3,49 +3,13 @@ package deal
 import (
 	"context"
 	"database/sql"
-	"regexp"
 	"slices"
-	"strings"
 
 	"parley/internal/contact"
 	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/store"
 )
-
-// NewPipeline describes a pipeline to make. Without Stages it gets those of the
-// template "sales". The tenant's first pipeline becomes the default one.
-type NewPipeline struct {
-	Name        string
-	Description string
-	Default     bool // takes the place of the present default
-	Stages      []NewStage
-}
-
-// NewStage describes a stage; the first one of a pipeline is its default.
-type NewStage struct {
-	Name        string
-	Color       string // default #3b82f6
-	Probability int    // percent
-	Won, Lost   bool
-}
-
-// DefaultColor is the colour of stages that name none (reference §3.2).
-const DefaultColor = "#3b82f6"
-
-// maxStages bounds the stages of a pipeline.
-const maxStages = 100
-
-// salesTemplate is the stage template "sales" (reference §3.2).
-var salesTemplate = []NewStage{
-	{Name: "New Lead", Probability: 10},
-	{Name: "Contacted", Probability: 25},
-	{Name: "Qualified", Probability: 40},
-	{Name: "Proposal Sent", Probability: 60},
-	{Name: "Negotiation", Probability: 80},
-	{Name: "Won", Probability: 100, Won: true},
-	{Name: "Lost", Probability: 0, Lost: true},
-}
 
 // Pipelines returns the tenant's pipelines with their stages, by position. A
 // tenant without an active one gets one from the template "sales".
@@ -83,8 +47,8 @@ func one(list []Pipeline, err error) (Pipeline, error) {
 }
 
 // DefaultIn returns the pipeline and the stage where cards without one begin:
-// the default pipeline when it is active, else the oldest active one, else a
-// new one from the template "sales" (reference §4.2); and its default stage,
+// the default pipeline when it is active and has stages, else the oldest such one,
+// else a new one from the template "sales" (reference §4.2); and its default stage,
 // else its first. However many ask at once, one pipeline is made.
 func (s *Service) DefaultIn(tx *store.Tx) (Pipeline, Stage, error) {
 	p, err := defaultPipeline(tx)
@@ -100,7 +64,7 @@ func (s *Service) DefaultIn(tx *store.Tx) (Pipeline, Stage, error) {
 		}
 	}
 	if p.ID.IsZero() {
-		if p, err = s.CreatePipelineIn(tx, NewPipeline{Name: "Sales Pipeline", Default: true}); err != nil {
+		if p, err = s.CreatePipelineIn(tx, NewPipeline{Name: "Sales Pipeline"}); err != nil {
 			return Pipeline{}, Stage{}, err
 		}
 	}
@@ -108,8 +72,10 @@ func (s *Service) DefaultIn(tx *store.Tx) (Pipeline, Stage, error) {
 	return p, st, err
 }
 
-// defaultID is the pipeline where cards without one begin.
-const defaultID = "(SELECT id FROM pipeline WHERE tenant_id=?1 AND is_active ORDER BY is_default DESC, created_at, id LIMIT 1)"
+// defaultID is the pipeline where cards without one begin. One without stages is
+// passed over: a person who writes to us must find a place.
+const defaultID = "(SELECT q.id FROM pipeline q WHERE q.tenant_id=?1 AND q.is_active AND EXISTS (SELECT 1 FROM stage x WHERE x.tenant_id=q.tenant_id AND x.pipeline_id=q.id)" +
+	" ORDER BY q.is_default DESC, q.created_at, q.id LIMIT 1)"
 
 func defaultPipeline(r store.Reader) (Pipeline, error) {
 	list, err := pipelines(r, " AND p.id = "+defaultID)
@@ -132,89 +98,9 @@ func (p *Pipeline) entry() (Stage, error) {
 	return p.Stages[0], nil
 }
 
-var colorForm = regexp.MustCompile(`^#[0-9a-fA-F]{3,8}$`)
-
-// CreatePipelineIn makes an active pipeline behind the others. Faults: Invalid
-// naming "name", "description" or "stages".
-func (s *Service) CreatePipelineIn(tx *store.Tx, n NewPipeline) (Pipeline, error) {
-	p := Pipeline{ID: id.New(), Active: true, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
-	var err error
-	if p.Name, err = contact.Line("name", n.Name, 200); err != nil {
-		return p, err
-	}
-	if p.Name == "" {
-		return p, fault.Missing("name")
-	}
-	if p.Description, err = contact.Line("description", n.Description, 2000); err != nil {
-		return p, err
-	}
-	if len(n.Stages) == 0 {
-		n.Stages = salesTemplate
-	}
-	if len(n.Stages) > maxStages {
-		return p, fault.Field("stages", "a pipeline has at most %d stages", maxStages)
-	}
-	if err := tx.Lock("pipeline", "default"); err != nil {
-		return p, err
-	}
-	var defaults int
-	if err := tx.QueryRow("SELECT COUNT(*), COUNT(CASE WHEN is_default THEN 1 END) FROM pipeline WHERE tenant_id=?").Scan(&p.Position, &defaults); err != nil {
-		return p, err
-	}
-	p.Default = n.Default || defaults == 0
-	s.usual.Forget(tx)
-	if p.Default && defaults > 0 {
-		if _, err := tx.Exec("UPDATE pipeline SET is_default=?, updated_at=? WHERE tenant_id=? AND is_default", false, tx.Now()); err != nil {
-			return p, err
-		}
-	}
-	rows, err := tx.Exec("INSERT INTO pipeline (tenant_id, id, name, description, position, is_default, is_active, created_at, updated_at) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
-		p.ID, p.Name, p.Description, p.Position, p.Default, p.Active, p.CreatedAt, p.UpdatedAt)
-	if err != nil {
-		return p, err
-	}
-	if rows == 0 { // the unique index pipeline_default
-		return p, fault.New(fault.Unavailable, "somebody else is changing the default pipeline; try again")
-	}
-	for i, ns := range n.Stages {
-		st, err := s.insertStage(tx, p.ID, i, ns)
-		if err != nil {
-			return p, err
-		}
-		p.Stages = append(p.Stages, st)
-	}
-	return p, nil
-}
-
-func (s *Service) insertStage(tx *store.Tx, pipeline id.ID, position int, n NewStage) (Stage, error) {
-	name, err := contact.Line("stages", n.Name, 200)
-	if err != nil {
-		return Stage{}, err
-	}
-	color := strings.TrimSpace(n.Color)
-	if color == "" {
-		color = DefaultColor
-	}
-	switch {
-	case name == "":
-		return Stage{}, fault.Field("stages", "every stage needs a name")
-	case n.Probability < 0 || n.Probability > 100:
-		return Stage{}, fault.Field("stages", "the probability of a stage is 0 to 100 percent")
-	case n.Won && n.Lost:
-		return Stage{}, fault.Field("stages", "a stage cannot be both won and lost")
-	case !colorForm.MatchString(color):
-		return Stage{}, fault.Field("stages", "the colour of a stage has the form %s", DefaultColor)
-	}
-	st := Stage{ID: id.New(), Pipeline: pipeline, Name: name, Color: color, Position: position, Probability: n.Probability,
-		Default: position == 0, Won: n.Won, Lost: n.Lost, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
-	_, err = tx.Exec("INSERT INTO stage (tenant_id, id, pipeline_id, name, color, position, probability, is_default, is_won, is_lost, created_at, updated_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-		st.ID, st.Pipeline, st.Name, st.Color, st.Position, st.Probability, st.Default, st.Won, st.Lost, st.CreatedAt, st.UpdatedAt)
-	return st, err
-}
-
 const (
 	pipelineColumns = "p.id, p.name, p.description, p.position, p.is_default, p.is_active, p.created_at, p.updated_at"
-	stageColumns    = "s.id, s.pipeline_id, s.name, s.color, s.position, s.probability, s.is_default, s.is_won, s.is_lost, s.created_at, s.updated_at"
+	stageColumns    = "s.id, s.pipeline_id, s.name, s.color, s.position, s.probability, s.is_default, s.is_won, s.is_lost, s.auto_actions, s.created_at, s.updated_at"
 )
 
 func (p *Pipeline) fields() []any {
@@ -222,7 +108,7 @@ func (p *Pipeline) fields() []any {
 }
 
 func (s *Stage) fields() []any {
-	return []any{&s.ID, &s.Pipeline, &s.Name, &s.Color, &s.Position, &s.Probability, &s.Default, &s.Won, &s.Lost, store.Time(&s.CreatedAt), store.Time(&s.UpdatedAt)}
+	return []any{&s.ID, &s.Pipeline, &s.Name, &s.Color, &s.Position, &s.Probability, &s.Default, &s.Won, &s.Lost, store.JSON(&s.AutoActions), store.Time(&s.CreatedAt), store.Time(&s.UpdatedAt)}
 }
 
 // pipelines reads pipelines, by position, and then their stages.
@@ -269,6 +155,21 @@ func placements(r store.Reader, stages []id.ID) (map[id.ID]placement, error) {
 		out[p.Stage.ID] = p
 	}
 	return out, err
+}
+
+// holdStage makes a stage stay until the commit: whoever deletes it waits, and
+// whoever came after a deletion is told. Every statement that puts a deal into a
+// stage comes after it, as the last lock but the outbox's. SQLite has one writer.
+func holdStage(tx *store.Tx, stage id.ID) error {
+	if tx.Dialect() == store.SQLite {
+		return nil
+	}
+	var one int
+	found, err := store.Found(tx.QueryRow("SELECT 1 FROM stage WHERE tenant_id=? AND id=? FOR SHARE", stage).Scan(&one))
+	if err == nil && !found {
+		err = fault.Unknown("stage")
+	}
+	return err
 }
 
 func stageIn(r store.Reader, stage id.ID) (placement, error) {

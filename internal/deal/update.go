@@ -140,6 +140,9 @@ func (s *Service) MoveIn(tx *store.Tx, actor string, cid, stage id.ID) (Card, er
 
 // move moves a locked card to another stage.
 func (s *Service) move(tx *store.Tx, actor string, card Card, stage id.ID) (Card, error) {
+	if err := holdStage(tx, stage); err != nil {
+		return Card{}, err
+	}
 	to, err := stageIn(tx, stage)
 	if err != nil {
 		return Card{}, err
@@ -216,8 +219,44 @@ func (s *Service) ArchiveIn(tx *store.Tx, actor string, cid id.ID) (Card, error)
 			return Card{}, err
 		}
 	}
-	if card.Contact, err = s.contacts.ArchiveIn(tx, actor, cid); err != nil || !archive {
+	others, err := s.archiveFurther(tx, c)
+	if err != nil {
+		return Card{}, err
+	}
+	if card.Contact, err = s.contacts.ArchiveIn(tx, actor, cid); err != nil {
 		return card, err
 	}
-	return card, s.append(tx, actor, "deal.updated", *d, "status")
+	if archive {
+		others = append([]Deal{*d}, others...)
+	}
+	for _, o := range others {
+		if err := s.append(tx, actor, "deal.updated", o, "status"); err != nil {
+			return card, err
+		}
+	}
+	return card, nil
+}
+
+// archiveFurther puts away the deals that a contact has beside the primary one,
+// at the same moment, by which they are found when the contact comes back.
+func (s *Service) archiveFurther(tx *store.Tx, c contact.Contact) ([]Deal, error) {
+	if c.Archived() {
+		return nil, nil
+	}
+	all, err := contactDeals(tx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	var out []Deal
+	for _, d := range all {
+		if d.Primary || d.Status == Archived {
+			continue
+		}
+		d.Status, d.ArchivedAt, d.UpdatedAt = Archived, tx.Now(), tx.Now()
+		if _, err := tx.Exec("UPDATE deal SET status=?, archived_at=?, updated_at=? WHERE tenant_id=? AND id=?", d.Status, d.ArchivedAt, d.UpdatedAt, d.ID); err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, nil
 }

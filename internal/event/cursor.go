@@ -23,6 +23,11 @@ func (c Cursor) String() string {
 	return strconv.FormatInt(c.XID, 10) + "." + strconv.FormatInt(c.Seq, 10)
 }
 
+// Before says whether c is earlier in the feed than o.
+func (c Cursor) Before(o Cursor) bool {
+	return c.XID < o.XID || c.XID == o.XID && c.Seq < o.Seq
+}
+
 // MarshalText is String.
 func (c Cursor) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
@@ -78,6 +83,14 @@ func End(r store.Reader) (Cursor, error) {
 	_, err := store.Found(r.All().QueryRow("SELECT xid, seq FROM event WHERE "+r.Dialect().Horizon("xid")+
 		" ORDER BY xid DESC, seq DESC LIMIT 1").Scan(&c.XID, &c.Seq))
 	return c, err
+}
+
+// Behind counts the events of r's tenant that After would return now, up to a
+// limit, and tells when the oldest of them happened.
+func Behind(r store.Reader, c Cursor, limit int) (n int, oldest time.Time, err error) {
+	err = r.QueryRow("SELECT COUNT(*), MIN(at) FROM (SELECT at FROM event WHERE tenant_id=? AND "+follows(r.Dialect())+" ORDER BY xid, seq LIMIT ?) behind",
+		c.XID, c.Seq, limit).Scan(&n, store.Time(&oldest))
+	return n, oldest, err
 }
 
 // OfContact returns the newest events of one contact, newest first, for explaining.

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"parley/internal/id"
-	"parley/internal/job"
 	"parley/internal/store"
 )
 
@@ -66,23 +65,8 @@ func (l *Log) Append(tx *store.Tx, n New) (Event, error) {
 	if err != nil {
 		return Event{}, fmt.Errorf("event: append %s: %w", n.Type, err)
 	}
-	for i := range l.reactors {
-		r := &l.reactors[i]
-		if !r.matches(e.Type) {
-			continue
-		}
-		if r.Wants != nil {
-			wants, err := r.Wants(tx, e)
-			if err != nil {
-				return Event{}, fmt.Errorf("event: reactor %s: %w", r.Name, err)
-			}
-			if !wants {
-				continue
-			}
-		}
-		if _, _, err := job.Enqueue(tx, job.New{Kind: r.kind(), Args: e, Priority: r.Priority, MaxAttempts: r.MaxAttempts}); err != nil {
-			return Event{}, err
-		}
+	if err := l.owe(tx, e); err != nil {
+		return Event{}, err
 	}
 	tx.Wake(Topic, tx.Tenant().String())
 	return e, nil

@@ -52,9 +52,10 @@ func (o *Outbox) Due(ctx context.Context, now time.Time, limit int) ([]job.Lane,
 
 // claimed is what one claim transaction took.
 type claimed struct {
-	sends []channel.Outgoing
-	rows  []ledger.Row
-	next  time.Time
+	sends   []channel.Outgoing
+	rows    []ledger.Row
+	uploads []upload
+	next    time.Time
 }
 
 // Claim implements job.Ledger.
@@ -97,9 +98,12 @@ func (o *Outbox) Claim(ctx context.Context, l job.Lane, n int) ([]job.Work, time
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	work := make([]job.Work, len(got.rows))
+	work := make([]job.Work, len(got.rows), len(got.rows)+len(got.uploads))
 	for i := range got.rows {
 		work[i] = o.work(a, ch, got.rows[i], got.sends[i])
+	}
+	for _, u := range got.uploads {
+		work = append(work, o.carry(a, ch.(channel.Uploader), u))
 	}
 	return work, got.next, nil
 }
@@ -114,7 +118,7 @@ const claimRounds = 8
 
 func (o *Outbox) claimIn(tx *store.Tx, a channel.Account, caps channel.Capabilities, n int) (claimed, error) {
 	var out claimed
-	for round := 0; round < claimRounds && len(out.rows) == 0; round++ {
+	for round := 0; round < claimRounds && len(out.rows)+len(out.uploads) == 0; round++ {
 		due, err := ledger.Due(tx, a.ID, tx.Now(), n)
 		if err != nil {
 			return claimed{}, err
@@ -125,7 +129,11 @@ func (o *Outbox) claimIn(tx *store.Tx, a channel.Account, caps channel.Capabilit
 		}
 		var keys []string
 		for _, row := range due {
-			keys = append(keys, lockKey(row))
+			key, err := o.lockKey(tx, row)
+			if err != nil {
+				return claimed{}, err
+			}
+			keys = append(keys, key)
 		}
 		// From here on nobody can change these people's consent, and no other lane
 		// can take a row of the same conversation, until the intent is on disk.
@@ -142,12 +150,17 @@ func (o *Outbox) claimIn(tx *store.Tx, a channel.Account, caps channel.Capabilit
 	return out, nil
 }
 
-// lockKey is the contact, or for a person we do not know the conversation.
-func lockKey(r ledger.Row) string {
+// lockKey is the contact, or for a person we do not know the conversation. The
+// row may have been written before its contact was merged into another.
+func (o *Outbox) lockKey(tx *store.Tx, r ledger.Row) (string, error) {
 	if r.Contact.IsZero() {
-		return r.Conversation.String()
+		return r.Conversation.String(), nil
 	}
-	return r.Contact.String()
+	if tx.Dialect() == store.SQLite {
+		return r.Contact.String(), nil // locks nothing: there is one writer
+	}
+	who, err := o.contacts.Resolve(tx, r.Contact)
+	return who.String(), err
 }
 
 // tryIn takes one row through the gate: it is claimed, put off, or cancelled.
@@ -158,6 +171,10 @@ func (o *Outbox) tryIn(tx *store.Tx, a channel.Account, caps channel.Capabilitie
 	}
 	if why != nil {
 		return o.cancelIn(tx, row, *why)
+	}
+	waits, err := o.filesIn(tx, a, &row, out)
+	if err != nil || waits {
+		return err
 	}
 	if caps.PairGap > 0 {
 		tries, err := ledger.Tries(tx, row.Conversation, tx.Now().Add(-pairMemory(caps)))
@@ -194,12 +211,12 @@ func (o *Outbox) refusalIn(tx *store.Tx, a channel.Account, row ledger.Row) (*co
 		if c.IsZero() {
 			continue
 		}
-		out, err := o.contacts.OptedOut(tx, c, a.Kind)
+		out, err := o.messages.Refused(tx, c, a.Kind, row.Content.Purpose)
 		if err != nil {
 			return nil, err
 		}
 		if out {
-			return &conversation.SendFailure{Title: "the contact has opted out of messages on this channel"}, nil
+			return &conversation.SendFailure{Title: conversation.OptedOut(row.Content.Purpose)}, nil
 		}
 		if who == row.Contact {
 			break

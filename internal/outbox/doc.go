@@ -26,6 +26,14 @@
 // may stay unknown for days, and the person should not hear nothing for that
 // long. Order is kept among the messages that are queued or being sent.
 //
+// # Files
+//
+// A message with a file of ours waits, still queued, until the provider has the
+// file: the upload is a piece of work of its own, before the intent, and what it
+// brought is kept with the file and the account. So a crash repeats an upload,
+// which nobody sees, and never a message; and a file that a thousand messages
+// carry is uploaded once.
+//
 // # Pace
 //
 // A token bucket per account, in the memory of the node that holds the lane,

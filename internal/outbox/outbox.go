@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"log/slog"
+	"sync"
 	"time"
 
 	"parley/internal/account"
@@ -42,6 +43,7 @@ type Outbox struct {
 	clock    clock.Clock
 	o        Options
 	pace     *pace
+	carried  sync.Map // uploads under way on this node: account and file
 }
 
 var _ job.Ledger = (*Outbox)(nil)

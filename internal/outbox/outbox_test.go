@@ -11,6 +11,7 @@ import (
 	"parley/internal/account"
 	"parley/internal/channel"
 	"parley/internal/clock"
+	"parley/internal/contact"
 	"parley/internal/conversation"
 	"parley/internal/conversation/convtest"
 	"parley/internal/fault"
@@ -132,28 +133,52 @@ func TestRetryBacksOffThenFails(t *testing.T) {
 	})
 }
 
-func TestRefusalFailsAndOptOutIsRemembered(t *testing.T) {
+// Meta's 131050 is about marketing: further offers stay here, answers go on.
+func TestStoppedMarketingStopsMarketingAlone(t *testing.T) {
 	each(t, func(t *testing.T, w *convtest.World) {
 		c := w.Hello(t, convtest.Number)
-		m, later := w.Text(t, convtest.Number, "buy"), w.Text(t, convtest.Number, "buy again")
-		w.Channel.Answer(func(channel.Outgoing) (channel.Result, error) {
-			return channel.Result{}, &channel.SendError{Outcome: channel.Refused, Code: 131050, Title: "the person stopped marketing"}
+		w.Approve(t, "offer", "MARKETING", "Buy {{1}}")
+		w.Approve(t, "receipt", "UTILITY", "You bought {{1}}")
+		use := func(name string) conversation.Send {
+			return conversation.Send{To: "+" + convtest.Number, Template: &conversation.TemplateUse{Name: name, Values: []string{"a sofa"}}}
+		}
+		send := func(in conversation.Send) conversation.Message {
+			t.Helper()
+			m, err := w.Conversations.Send(bg, w.Tenant, "key:test", in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return m
+		}
+		m, later, receipt, answer := send(use("offer")), send(use("offer")), send(use("receipt")), w.Text(t, convtest.Number, "you are welcome")
+		w.Channel.Answer(func(m channel.Outgoing) (channel.Result, error) {
+			if m.Template != nil && m.Template.Name == "offer" {
+				return channel.Result{}, &channel.SendError{Outcome: channel.Refused, Code: 131050, Title: "the person stopped marketing"}
+			}
+			return channel.Result{ProviderID: "wamid." + m.ID.String()}, nil
 		})
-		if n := drain(t, w); n != 1 {
-			t.Fatalf("%d sends, want 1: the second must not leave after the opt-out", n)
+		if n := drain(t, w); n != 3 {
+			t.Fatalf("%d sends, want 3: the second offer must not leave after the opt-out", n)
 		}
 		want(t, w, m.ID, ledger.Failed, conversation.Failed)
 		msg := want(t, w, later.ID, ledger.Cancelled, conversation.Failed)
 		if msg.Error == nil || msg.Error.Title == "" {
 			t.Fatal("a cancelled message says why")
 		}
-		if out, err := w.Contacts.OptedOut(w.DB.Read(bg, w.Tenant), c.Contact, "whatsapp"); err != nil || !out {
-			t.Fatalf("opted out: %v %v", out, err)
+		want(t, w, receipt.ID, ledger.Sent, conversation.Sent)
+		want(t, w, answer.ID, ledger.Sent, conversation.Sent)
+		r := w.DB.Read(bg, w.Tenant)
+		if out, err := w.Contacts.Refused(r, c.Contact, "whatsapp", conversation.ForMarketing); err != nil || !out {
+			t.Fatalf("refused marketing: %v %v", out, err)
 		}
-		_, err := w.Conversations.Send(bg, w.Tenant, "key:test", conversation.Send{To: convtest.Number, Text: "x"})
+		if out, err := w.Contacts.Refused(r, c.Contact, "whatsapp", conversation.ForService); err != nil || out {
+			t.Fatalf("refused service: %v %v", out, err)
+		}
+		_, err := w.Conversations.Send(bg, w.Tenant, "key:test", use("offer"))
 		if f := fault.As(err); f == nil || f.Code != fault.Forbidden || f.Reason != "consent" {
-			t.Fatalf("a send after the opt-out: %v", err)
+			t.Fatalf("an offer after the opt-out: %v", err)
 		}
+		send(use("receipt"))
 	})
 }
 
@@ -510,7 +535,8 @@ func TestOptOutRacesTheClaim(t *testing.T) {
 				claimed <- len(work)
 			}()
 			err := w.DB.Write(bg, w.Tenant, func(tx *store.Tx) error {
-				return w.Contacts.SetConsentIn(tx, c.Contact, "whatsapp", "out", "key:t")
+				_, err := w.Contacts.ConsentIn(tx, c.Contact, contact.Consent{Channel: "whatsapp", State: contact.Out, Source: "key:t"})
+				return err
 			})
 			n := <-claimed
 			if err != nil {

@@ -105,6 +105,13 @@ func (o *Outbox) recordIn(tx *store.Tx, a channel.Account, row ledger.Row, res c
 	if err != nil || !ok {
 		return err
 	}
+	if why.Outcome == channel.Refused { // perhaps for its file: the next message brings it anew
+		for _, m := range files(&row.Content) {
+			if err := o.messages.Files().ForgetUploadIn(tx, m.Own, a.ID); err != nil {
+				return err
+			}
+		}
+	}
 	switch c.To {
 	case ledger.Failed:
 		return o.messages.FailedIn(tx, actor, row.ID, failure)

@@ -3,7 +3,9 @@ package secret
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -20,7 +22,10 @@ const version = "v1:"
 var ErrSealed = errors.New("secret: the sealed value does not open; check that the server runs with the key it was sealed with")
 
 // Box seals and opens secrets with AES-256-GCM. It is safe for concurrent use.
-type Box struct{ aead cipher.AEAD }
+type Box struct {
+	aead cipher.AEAD
+	mac  []byte // key of MAC, derived from the box's own
+}
 
 // NewBox returns the box of a key of KeySize bytes.
 func NewBox(key []byte) (*Box, error) {
@@ -35,7 +40,9 @@ func NewBox(key []byte) (*Box, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Box{aead}, nil
+	sub := hmac.New(sha256.New, key)
+	sub.Write([]byte("parley: links"))
+	return &Box{aead, sub.Sum(nil)}, nil
 }
 
 // Place names where a sealed value lives, as associated data: the tenant and

@@ -30,6 +30,7 @@ import (
 	"parley/internal/id"
 	"parley/internal/idempotency"
 	"parley/internal/job"
+	"parley/internal/media"
 	"parley/internal/outbox"
 	"parley/internal/realtime"
 	"parley/internal/realtime/socketio"
@@ -136,7 +137,10 @@ func (a *App) build(box *secret.Box, o Options) error {
 	hooks := egress.New(egress.Options{AllowPrivate: allow, AllowLoopback: a.cfg.Simulate, Timeout: time.Minute})
 	providers := egress.New(egress.Options{AllowPrivate: allow, AllowLoopback: a.cfg.Simulate, Timeout: 40 * time.Second})
 	a.outside = []*egress.Client{hooks, providers}
-	wa := whatsapp.New(providers, graph, a.cfg.GraphAPI, a.clock)
+	// Files take longer and are larger than messages.
+	carriers := egress.New(egress.Options{AllowPrivate: allow, AllowLoopback: a.cfg.Simulate, Timeout: 8 * time.Minute, MaxBody: media.MaxFile + 1<<20})
+	a.outside = append(a.outside, carriers)
+	wa := whatsapp.New(providers, graph, a.cfg.GraphAPI, a.clock).WithFiles(carriers)
 	channels := map[string]channel.Channel{wa.Kind(): wa}
 
 	feed := event.NewLog()
@@ -154,7 +158,11 @@ func (a *App) build(box *secret.Box, o Options) error {
 
 	idem := idempotency.New(a.DB)
 	a.runner = job.NewRunner(a.DB, job.Options{Node: a.node, Workers: a.cfg.Workers, Logger: a.log, Alone: o.alone})
+	a.Contacts.RegisterJobs(a.runner)
 	a.Automations.RegisterJobs(a.runner)
+	a.Conversations.Files().At(a.cfg.Public)
+	a.Conversations.RegisterJobs(a.runner)
+	a.retain()
 	idem.RegisterJobs(a.runner)
 	a.lanes = job.NewLanes(a.DB, job.LaneOptions{Node: a.node, Logger: a.log})
 	a.lanes.Add(a.Outbox)
@@ -163,10 +171,10 @@ func (a *App) build(box *secret.Box, o Options) error {
 	a.metrics = metrics.New()
 	a.watch()
 	a.platform = platform.New(platform.Services{Access: a.Access, Tenants: a.Tenants, Contacts: a.Contacts, Deals: a.Deals,
-		Accounts: a.Accounts, Conversations: a.Conversations, Automations: a.Automations, Jobs: a.Jobs, System: a, Clock: a.clock,
+		Accounts: a.Accounts, Conversations: a.Conversations, Automations: a.Automations, Webhooks: a.Webhooks, Jobs: a.Jobs, System: a, Clock: a.clock,
 		Extra: inbound.Routes(inbound.Source{Kind: wa.Kind(), Receiver: wa, Accounts: a.Accounts, Conversations: a.Conversations}, platform.WhatsAppWebhookPath)})
 	a.sockets = socketio.New(a.socketOptions())
-	a.live = realtime.New(a.DB, a.sockets, a.log, a.platform.Live)
+	a.live = realtime.New(a.DB, a.sockets, a.platform, box, a.log)
 	return a.serveable(o, idem)
 }
 
@@ -182,7 +190,7 @@ func (a *App) serveable(o Options, idem httpx.Idempotency) error {
 		opts.CORS = &httpx.CORS{Origins: a.cfg.CORSOrigins, Credentials: true}
 	}
 	status := func(ctx context.Context) admin.Status { return a.status(ctx, o.url) }
-	ops := admin.Services{DB: a, Tenants: a.Tenants, Access: a.Access, Accounts: a.Accounts, Outbox: a.Outbox, Conversations: a.Conversations,
+	ops := admin.Services{DB: a, Tenants: a.Tenants, Access: a.Access, Accounts: a.Accounts, Outbox: a.Outbox, Conversations: a.Conversations, Deals: a.Deals,
 		Operator: access.NewOperator(a.cfg.AdminToken), Status: status, Restore: o.restore}
 	if o.simulated != nil {
 		ops.Simulator = o.simulated

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"parley/internal/config"
 	"parley/internal/event"
 	"parley/internal/face/admin"
+	"parley/internal/face/files"
 	"parley/internal/face/platform"
 	"parley/internal/fault"
 	"parley/internal/httpx"
@@ -39,7 +41,7 @@ func (a *App) faces(o Options) []httpx.Face {
 	}
 	out := []httpx.Face{own}
 	if a.cfg.Has(config.RoleAPI) {
-		out = append(out, a.platform.HTTP(), a.operate.HTTP(), a.clients.HTTP())
+		out = append(out, files.HTTP(a.Conversations.Files()), a.platform.HTTP(), a.operate.HTTP(), a.clients.HTTP())
 	}
 	return out
 }
@@ -152,8 +154,21 @@ func (a *App) watch() {
 
 // socketOptions lets a client into its tenant's room by its platform key.
 func (a *App) socketOptions() socketio.Options {
-	return socketio.Options{Authenticate: a.platform.Handshake, OnEvent: a.platform.SocketEvent, MaxConnections: a.cfg.Sockets,
-		AllowOrigin: a.allowOrigin, Clock: a.clock, Logger: a.log}
+	return socketio.Options{
+		Authenticate: func(ctx context.Context, h socketio.Handshake) (socketio.Entry, error) {
+			return a.live.Handshake(ctx, h)
+		},
+		OnEvent: func(ctx context.Context, s *socketio.Socket, name string, args []json.RawMessage, ack func(args ...any)) {
+			a.live.SocketEvent(ctx, s, name, args, ack)
+		},
+		Draining: func(r *http.Request) <-chan struct{} {
+			if asked := httpx.From(r.Context()); asked != nil {
+				return asked.Draining()
+			}
+			return nil
+		},
+		MaxConnections: a.cfg.Sockets, AllowOrigin: a.allowOrigin, Clock: a.clock, Logger: a.log,
+	}
 }
 
 func (a *App) allowOrigin(origin string) bool {

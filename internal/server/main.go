@@ -192,12 +192,13 @@ func (m *Main) once(ctx context.Context, again *swap) (next *swap, err error) {
 
 	run, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ended := make(chan error, 4)
+	ended := make(chan error, 5)
 	n := app.start(run, ln, ended)
 	if m.sim != nil {
-		if err := m.sim.connect(ctx, app, o.loopback); err != nil {
-			m.log.Warn("the simulator could not be connected to the known accounts", "error", err)
-		}
+		n++
+		begun := make(chan struct{})
+		go func() { ended <- m.sim.follow(run, app, o.loopback, begun) }()
+		<-begun
 	}
 	if again != nil {
 		close(again.done)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"parley/internal/account"
 	"parley/internal/channel"
@@ -25,6 +26,7 @@ type simulated struct {
 	handle http.Handler
 	out    *egress.Client
 	log    *slog.Logger
+	mu     sync.Mutex // arranging: a tenant gets one number, however many tell of it
 }
 
 func newSimulated(log *slog.Logger, c clock.Clock) *simulated {
@@ -48,6 +50,37 @@ func (s *simulated) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handle.ServeHTTP(w, r)
 }
 
+// follow arranges tenants that others make, such as a command that works on the
+// same PostgreSQL, until ctx ends. It closes begun once those that were there are
+// arranged.
+func (s *simulated) follow(ctx context.Context, app *App, base string, begun chan<- struct{}) error {
+	made := make(chan string, 256)
+	defer app.Tenants.OnChange(func(tenant string) {
+		select {
+		case made <- tenant:
+		default: // the next start finds it
+		}
+	})()
+	if err := s.connect(ctx, app, base); err != nil {
+		s.log.Warn("the simulator could not be connected to the known accounts", "error", err)
+	}
+	close(begun)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case tenant := <-made:
+			tid, err := id.Parse(tenant)
+			if err == nil {
+				err = s.arrange(ctx, app, base, tid)
+			}
+			if err != nil && ctx.Err() == nil {
+				s.log.Warn("a new tenant got no simulated number", "tenant", tenant, "error", err)
+			}
+		}
+	}
+}
+
 // connect arranges every tenant's side of the simulated world, when a server
 // begins.
 func (s *simulated) connect(ctx context.Context, app *App, base string) error {
@@ -67,6 +100,8 @@ func (s *simulated) connect(ctx context.Context, app *App, base string) error {
 // had been set up at Meta. A tenant without one gets one, with the templates of
 // the demo, so that a new tenant can send at once.
 func (s *simulated) arrange(ctx context.Context, app *App, base string, tenant id.ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	accounts, err := app.Accounts.List(ctx, tenant)
 	if err != nil {
 		return err

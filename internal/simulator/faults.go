@@ -13,6 +13,9 @@ type Fault struct {
 	Account string `json:"account,omitempty"` // only this phone number id
 	To      string `json:"to,omitempty"`      // only this phone
 	Count   int    `json:"count,omitempty"`
+	// On says what goes wrong: "" a send, "upload" a file on its way in, "download"
+	// one on its way out. The last two know Code and Status only.
+	On string `json:"on,omitempty"`
 	// Code fails the send with one of Meta's codes, in the answer or by a failed
 	// status as that code is documented.
 	Code int `json:"code,omitempty"`
@@ -49,6 +52,10 @@ func (s *Simulator) InjectFault(f Fault) error {
 	switch {
 	case f.Count < 0 || f.Count > 1_000_000:
 		return fault.Field("count", "count must be between 1 and 1000000")
+	case f.On != "" && f.On != "upload" && f.On != "download":
+		return fault.Field("on", `on must be "upload" or "download", or absent`)
+	case f.On != "" && (f.Drop != "" || f.DelayMS != 0 || f.To != ""):
+		return fault.Field("on", "a fault of files has a code or a status only")
 	case f.Code < 0:
 		return fault.Field("code", "code must be one of Meta's error codes")
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
@@ -86,10 +93,11 @@ func (s *Simulator) InjectFault(f Fault) error {
 	return nil
 }
 
-// nextFault takes the first fault that concerns a send; the caller holds mu.
-func (s *Simulator) nextFault(account, to string) *Fault {
+// nextFault takes the first fault that concerns a send, or what on says; the
+// caller holds mu.
+func (s *Simulator) nextFault(on, account, to string) *Fault {
 	for i, f := range s.faults.sends {
-		if (f.Account != "" && f.Account != account) || (f.To != "" && f.To != to) {
+		if f.On != on || (f.Account != "" && f.Account != account) || (f.To != "" && f.To != to) {
 			continue
 		}
 		if f.Count--; f.Count == 0 {

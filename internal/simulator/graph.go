@@ -103,7 +103,7 @@ func (s *Simulator) postMessage(w http.ResponseWriter, r *http.Request) {
 		to = head.Recipient
 	}
 	to, _ = person(to)
-	f := s.nextFault(a.PhoneNumberID, to)
+	f := s.nextFault("", a.PhoneNumberID, to)
 	if f == nil {
 		f = &Fault{}
 	}

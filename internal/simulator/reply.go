@@ -20,6 +20,18 @@ type Reply struct {
 	// Message is a message of any other type in Meta's shape, with at least
 	// "type" and the part that it names; id, from and timestamp are filled in.
 	Message json.RawMessage `json:"message,omitempty"`
+	// File makes it a message with a file, which the server then finds under the
+	// id of the webhook.
+	File *ReplyFile `json:"file,omitempty"`
+}
+
+// ReplyFile is a file that a person sends.
+type ReplyFile struct {
+	Type     string `json:"type"` // image, video, audio, document, sticker
+	MIME     string `json:"mime"`
+	Data     []byte `json:"data"` // base64 in JSON
+	Filename string `json:"filename,omitempty"`
+	Caption  string `json:"caption,omitempty"`
 }
 
 // Replied says what became of a Reply.
@@ -52,6 +64,13 @@ func (s *Simulator) Reply(ctx context.Context, r Reply) (Replied, error) {
 		if t, _ := msg["type"].(string); t == "" {
 			return Replied{}, fault.Missing("message.type")
 		}
+	} else if r.File != nil {
+		if kinds[r.File.Type].max == 0 {
+			return Replied{}, fault.Field("file.type", "file.type must be image, video, audio, document or sticker")
+		}
+		if len(r.File.Data) == 0 || r.File.MIME == "" {
+			return Replied{}, fault.Missing("file.data")
+		}
 	} else if r.Text == "" {
 		return Replied{}, fault.Missing("text")
 	}
@@ -63,6 +82,9 @@ func (s *Simulator) Reply(ctx context.Context, r Reply) (Replied, error) {
 	}
 	now := s.clock.Now()
 	id := s.wamid(from)
+	if r.File != nil {
+		msg = s.fileMessage(a, *r.File)
+	}
 	msg = maps.Clone(msg)
 	msg["id"], msg["from"], msg["timestamp"] = id, from, unix(now)
 	if r.ReplyTo != "" {

@@ -119,6 +119,8 @@ func (s *Simulator) readContent(a *Account, m *message) *graphError {
 			return refuse(131008, "The parameter "+m.Type+"['id'] or "+m.Type+"['link'] is required.")
 		case v.ID != "" && s.media.get(a.PhoneNumberID, v.ID) == nil:
 			return refuse(131009, "There is no media with the id "+v.ID)
+		case v.ID != "" && kindOf(s.media.get(a.PhoneNumberID, v.ID).mime) != m.Type:
+			return refuse(131053, "Unsupported "+m.Type+" mime type "+s.media.get(a.PhoneNumberID, v.ID).mime)
 		case v.ID == "" && !strings.HasPrefix(v.Link, "http://") && !strings.HasPrefix(v.Link, "https://"):
 			return refuse(131009, "Param "+m.Type+"['link'] is not a valid URL")
 		case v.Caption != "" && (m.Type == "audio" || m.Type == "sticker"):

@@ -110,42 +110,57 @@ type busMessage struct {
 	Wakes []wake `json:"w"`
 }
 
+// announce tells the other nodes what waits to be told, gathered for a moment,
+// until run ends; then the rest, for a command ends right after its change.
 func (b *bus) announce(run context.Context) {
-	for {
+	for run.Err() == nil {
 		select {
 		case <-b.kick:
 		case <-run.Done():
-			return
 		}
 		select {
 		case <-time.After(busDebounce):
 		case <-run.Done():
+		}
+		b.flush(run)
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(run), 2*time.Second)
+	defer cancel()
+	b.flush(last)
+}
+
+func (b *bus) flush(ctx context.Context) {
+	b.pendMu.Lock()
+	pending := b.pending
+	b.pending = map[wake]struct{}{}
+	b.pendMu.Unlock()
+	msg, size := busMessage{Node: b.node}, 0
+	send := func() {
+		if len(msg.Wakes) == 0 {
 			return
 		}
-		b.pendMu.Lock()
-		pending := b.pending
-		b.pending = map[wake]struct{}{}
-		b.pendMu.Unlock()
-		msg, size := busMessage{Node: b.node}, 0
-		flush := func() {
-			if len(msg.Wakes) == 0 {
-				return
-			}
-			body, _ := json.Marshal(msg)
-			if _, err := b.db.read.ExecContext(run, "SELECT pg_notify($1, $2)", busChannel, string(body)); err != nil && run.Err() == nil {
+		body, _ := json.Marshal(msg)
+		if _, err := b.db.read.ExecContext(ctx, "SELECT pg_notify($1, $2)", busChannel, string(body)); err != nil {
+			if ctx.Err() != nil { // told to end in the middle: the last flush tells them
+				b.pendMu.Lock()
+				for _, w := range msg.Wakes {
+					b.pending[w] = struct{}{}
+				}
+				b.pendMu.Unlock()
+			} else {
 				b.db.opts.Logger.Warn("could not notify the other nodes; they will look by themselves", "error", err)
 			}
-			msg.Wakes, size = nil, 0
 		}
-		for w := range pending {
-			if size += len(w.Topic) + len(w.Key) + 20; size > busPayload {
-				flush()
-				size = len(w.Topic) + len(w.Key) + 20
-			}
-			msg.Wakes = append(msg.Wakes, w)
-		}
-		flush()
+		msg.Wakes, size = nil, 0
 	}
+	for w := range pending {
+		if size += len(w.Topic) + len(w.Key) + 20; size > busPayload {
+			send()
+			size = len(w.Topic) + len(w.Key) + 20
+		}
+		msg.Wakes = append(msg.Wakes, w)
+	}
+	send()
 }
 
 func (b *bus) listen(run context.Context, cfg *pgx.ConnConfig) error {

@@ -3,7 +3,6 @@ package store
 import (
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // Dialect is the little that differs between the two databases.
@@ -67,13 +66,13 @@ func (d Dialect) JSONText(column, key string) string {
 	return "json_extract(" + column + ",'$." + key + "')"
 }
 
-var rebound sync.Map // query text -> PostgreSQL text
+var rebound texts // query text -> PostgreSQL text
 
 // rebind turns ? and ?N into $n for PostgreSQL. As in SQLite, a bare ? takes
 // the number after the largest used so far. Question marks inside quotes stay.
 func rebind(q string) string {
-	if v, ok := rebound.Load(q); ok {
-		return v.(string)
+	if known, ok := rebound.get(q); ok {
+		return known
 	}
 	var b strings.Builder
 	b.Grow(len(q) + 16)
@@ -106,6 +105,6 @@ func rebind(q string) string {
 		b.WriteByte(c)
 	}
 	out := b.String()
-	rebound.Store(q, out)
+	rebound.put(q, out)
 	return out
 }

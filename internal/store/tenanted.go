@@ -4,24 +4,23 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 var (
-	checkedTexts sync.Map // query text -> text with numbered placeholders
+	checkedTexts texts // query text -> text with numbered placeholders
 	tenantIs     = regexp.MustCompile(`tenant_id\s*=\s*\?$`)
 	tenantFirst  = regexp.MustCompile(`(?is)^\s*INSERT\s+INTO\s+\w+\s*\(\s*tenant_id\b`)
 )
 
 // checked numbers a query's placeholders: the tenant's are ?1, the others count
-// from ?2. A query that forgets its tenant is a defect and panics, which the
+// from ?2, bare where they count so by themselves. A query that forgets its tenant is a defect and panics, which the
 // first test that runs it finds.
 func checked(q string) string {
-	if v, ok := checkedTexts.Load(q); ok {
-		return v.(string)
+	if known, ok := checkedTexts.get(q); ok {
+		return known
 	}
 	var b strings.Builder
-	n, tenants := 1, 0
+	n, tenants, largest := 1, 0, 0
 	insert := tenantFirst.MatchString(q)
 	var quote byte
 	for i := 0; i < len(q); i++ {
@@ -38,19 +37,35 @@ func checked(q string) string {
 			if q[i+1] == '1' && (i+2 == len(q) || q[i+2] < '0' || q[i+2] > '9') {
 				tenants++
 			}
+			k, _ := strconv.Atoi(digits(q[i+1:]))
+			largest = max(largest, k)
 		case c == '?':
 			if tenantIs.MatchString(q[max(0, i-24):i+1]) || insert && n == 1 && tenants == 0 {
 				tenants++
 				b.WriteByte('1')
+				largest = max(largest, 1)
 				continue
 			}
-			n++
-			b.WriteString(strconv.Itoa(n))
+			// A placeholder whose number follows by itself stays bare: SQLite looks the
+			// names of numbered ones up one by one, which a long INSERT feels.
+			if n++; largest != n-1 {
+				b.WriteString(strconv.Itoa(n))
+			}
+			largest = max(largest, n)
 		}
 	}
 	if tenants == 0 {
 		panic("store: this query does not name its tenant: " + q)
 	}
-	checkedTexts.Store(q, b.String())
+	checkedTexts.put(q, b.String())
 	return b.String()
+}
+
+// digits returns the digits that s begins with.
+func digits(s string) string {
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	return s[:n]
 }

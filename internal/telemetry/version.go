@@ -15,13 +15,23 @@ type Build struct {
 	Go       string
 }
 
+// version and revision are set by the linker where the source has no history
+// beside it, such as in a container's build: -X parley/internal/telemetry.version=v1.2.3
+var version, revision string
+
 // BuildInfo reads what the Go tool recorded in the binary.
 var BuildInfo = sync.OnceValue(func() Build {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return Build{Version: "dev", Go: runtime.Version()}
+	b := Build{Version: "dev", Go: runtime.Version()}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		b = fromInfo(info)
 	}
-	return fromInfo(info)
+	if version != "" {
+		b.Version = version
+	}
+	if b.Commit == "" {
+		b.Commit = revision
+	}
+	return b
 })
 
 func fromInfo(info *debug.BuildInfo) Build {

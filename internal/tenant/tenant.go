@@ -135,6 +135,7 @@ func (s *Service) CreateIn(tx *store.Tx, n NewTenant) (Tenant, error) {
 			return t, err
 		}
 		if made == 1 {
+			tx.Wake(topic, t.ID.String())
 			break
 		}
 		if n.Code != "" {

@@ -1,5 +1,9 @@
 package verify
 
+// remembered holds for rows whose events cannot have been pruned from the feed. A
+// day is left for clocks of providers that are ahead of ours.
+const remembered = "created_at > COALESCE((SELECT CAST(value AS BIGINT) + 86400000 FROM installation WHERE name='event.pruned_until'), 0)"
+
 // Invariants is the published list, in the order of docs/guarantees.md. The
 // guarantees test keeps the two in step.
 var Invariants = []Invariant{
@@ -13,7 +17,7 @@ var Invariants = []Invariant{
 	{"contact-tenant", "Every contact belongs to a tenant that exists.",
 		`SELECT c.tenant_id, c.id, 'no such tenant' FROM contact c LEFT JOIN tenant t ON t.tenant_id=c.tenant_id WHERE t.tenant_id IS NULL`},
 	{"contact-event", "Every contact has the event of its creation in the feed.",
-		`SELECT tenant_id, id, 'no contact.created' FROM (SELECT tenant_id, id FROM contact
+		`SELECT tenant_id, id, 'no contact.created' FROM (SELECT tenant_id, id FROM contact WHERE ` + remembered + `
 		EXCEPT SELECT tenant_id, subject FROM event WHERE type='contact.created') x`},
 	{"tag-owner", "Every tag is on a contact that exists.",
 		`SELECT x.tenant_id, x.contact_id, 'no such contact' FROM contact_tag x
@@ -21,6 +25,26 @@ var Invariants = []Invariant{
 	{"activity-owner", "Every timeline entry belongs to a contact that exists.",
 		`SELECT a.tenant_id, a.id, 'no such contact' FROM activity a
 		LEFT JOIN contact c ON c.tenant_id=a.tenant_id AND c.id=a.contact_id WHERE c.id IS NULL`},
+	{"alias-flat", "The id of a merged contact leads to a contact that exists, in one step, and is none itself.",
+		`SELECT a.tenant_id, a.old_id, CASE WHEN c.id IS NULL THEN 'leads to no contact' ELSE 'is a contact itself' END FROM contact_alias a
+		LEFT JOIN contact c ON c.tenant_id=a.tenant_id AND c.id=a.contact_id
+		LEFT JOIN contact o ON o.tenant_id=a.tenant_id AND o.id=a.old_id WHERE c.id IS NULL OR o.id IS NOT NULL`},
+	{"merge-alias", "Every merge that was not taken back has made its contact's id lead on.",
+		`SELECT m.tenant_id, m.id, 'no alias of ' || m.merged_id FROM contact_merge m
+		LEFT JOIN contact_alias a ON a.tenant_id=m.tenant_id AND a.old_id=m.merged_id WHERE m.undone_at IS NULL AND a.old_id IS NULL`},
+	{"consent-log", "A contact's consent is what its log says last.",
+		`SELECT x.tenant_id, x.contact_id, x.channel || ' ' || x.purpose FROM contact_consent x
+		LEFT JOIN consent_log l ON l.tenant_id=x.tenant_id AND l.contact_id=x.contact_id AND l.channel=x.channel AND l.purpose=x.purpose
+		AND l.position=(SELECT MAX(n.position) FROM consent_log n WHERE n.tenant_id=x.tenant_id AND n.contact_id=x.contact_id AND n.channel=x.channel AND n.purpose=x.purpose)
+		WHERE l.state IS NULL OR l.state <> x.state OR l.at <> x.at OR l.position <> x.position`},
+	{"contact-child", "Every note, inquiry, consent, and place in the index of words and references belongs to a contact that exists.",
+		`SELECT x.tenant_id, x.id, 'no such contact' FROM (SELECT tenant_id, contact_id, 'note ' || id AS id FROM note
+		UNION ALL SELECT tenant_id, contact_id, 'inquiry ' || id FROM inquiry
+		UNION ALL SELECT tenant_id, contact_id, 'consent ' || contact_id FROM contact_consent
+		UNION ALL SELECT tenant_id, contact_id, 'consent log ' || contact_id FROM consent_log
+		UNION ALL SELECT tenant_id, contact_id, 'word ' || contact_id FROM contact_word
+		UNION ALL SELECT tenant_id, contact_id, 'reference ' || contact_id FROM contact_ref) x
+		LEFT JOIN contact c ON c.tenant_id=x.tenant_id AND c.id=x.contact_id WHERE c.id IS NULL`},
 	{"pipeline-default", "A tenant with pipelines has one default, and each pipeline with stages one default stage.",
 		`SELECT tenant_id, MIN(id), 'default pipelines: ' || SUM(CASE WHEN is_default THEN 1 ELSE 0 END) FROM pipeline
 		GROUP BY tenant_id HAVING SUM(CASE WHEN is_default THEN 1 ELSE 0 END) <> 1
@@ -37,6 +61,17 @@ var Invariants = []Invariant{
 		`SELECT d.tenant_id, d.id, 'open spans: ' || COUNT(h.deal_id) FROM deal d
 		LEFT JOIN deal_stage h ON h.tenant_id=d.tenant_id AND h.deal_id=d.id AND h.left_at IS NULL
 		GROUP BY d.tenant_id, d.id, d.stage_id HAVING COUNT(h.deal_id) <> 1 OR MAX(h.stage_id) <> d.stage_id`},
+	{"stage-order", "The stages of a pipeline that exists count from 0 without a gap.",
+		`SELECT s.tenant_id, s.pipeline_id, 'stages ' || COUNT(*) || ', last at ' || MAX(s.position) FROM stage s
+		LEFT JOIN pipeline p ON p.tenant_id=s.tenant_id AND p.id=s.pipeline_id GROUP BY s.tenant_id, s.pipeline_id
+		HAVING MIN(s.position) <> 0 OR MAX(s.position) <> COUNT(*)-1 OR COUNT(DISTINCT s.position) <> COUNT(*) OR COUNT(p.id) <> COUNT(*)`},
+	{"deal-tally", "The tally of a stage counts its deals and adds up their values rightly.",
+		`SELECT tenant_id, stage_id, status || ': off by ' || SUM(deals) || ' deals, ' || SUM(primaries) || ' primary, value ' || SUM(value) FROM (
+		SELECT tenant_id, pipeline_id, stage_id, status, deals, primaries, CAST(whole AS DOUBLE PRECISION) + CAST(millionths AS DOUBLE PRECISION) / 1000000 AS value,
+		0 AS bound FROM deal_tally
+		UNION ALL SELECT tenant_id, pipeline_id, stage_id, status, -1, CASE WHEN is_primary THEN -1 ELSE 0 END, -value, value FROM deal) x
+		GROUP BY tenant_id, pipeline_id, stage_id, status
+		HAVING SUM(deals) <> 0 OR SUM(primaries) <> 0 OR ABS(SUM(value)) > 0.001 + SUM(bound) / 1000000000`},
 	{"conversation-contact", "A conversation's contact exists.",
 		`SELECT v.tenant_id, v.id, 'no such contact' FROM conversation v
 		LEFT JOIN contact c ON c.tenant_id=v.tenant_id AND c.id=v.contact_id WHERE v.contact_id IS NOT NULL AND c.id IS NULL`},
@@ -51,8 +86,28 @@ var Invariants = []Invariant{
 	{"message-once", "A provider's message is stored once.",
 		`SELECT tenant_id, MIN(id), provider_id FROM message WHERE provider_id IS NOT NULL GROUP BY tenant_id, provider_id HAVING COUNT(*) > 1`},
 	{"message-event", "Every message has the event of its arrival in the feed.",
-		`SELECT tenant_id, id, 'no ' || type FROM (SELECT tenant_id, id, CASE direction WHEN 'inbound' THEN 'message.received' ELSE 'message.queued' END AS type FROM message
+		`SELECT tenant_id, id, 'no ' || type FROM (SELECT tenant_id, id, CASE direction WHEN 'inbound' THEN 'message.received' ELSE 'message.queued' END AS type FROM message WHERE ` + remembered + `
 		EXCEPT SELECT tenant_id, subject, type FROM event WHERE type IN ('message.received','message.queued')) x`},
+	{"conversation-owner", "A conversation's owner is the newest entry of its history, whose versions have no gap; one that never moved is the bot's.",
+		`SELECT v.tenant_id, v.id, 'is ' || v.owner_kind || ' ' || v.owner_agent || ' at version ' || v.owner_version || ' of ' || COUNT(l.version) FROM conversation v
+		LEFT JOIN conversation_owner_log l ON l.tenant_id=v.tenant_id AND l.conversation_id=v.id
+		GROUP BY v.tenant_id, v.id, v.owner_kind, v.owner_agent, v.owner_version
+		HAVING v.owner_version <> COUNT(l.version) OR v.owner_version <> COALESCE(MAX(l.version), 0) OR (v.owner_kind='agent') <> (v.owner_agent<>'')
+			OR (v.owner_version=0 AND v.owner_kind<>'bot')
+			OR (v.owner_version>0 AND SUM(CASE WHEN l.version=v.owner_version AND l.kind=v.owner_kind AND l.agent=v.owner_agent THEN 1 ELSE 0 END) <> 1)
+		UNION ALL SELECT l.tenant_id, l.conversation_id, 'version ' || l.version || ' does not begin where the one before ended' FROM conversation_owner_log l
+		LEFT JOIN conversation_owner_log p ON p.tenant_id=l.tenant_id AND p.conversation_id=l.conversation_id AND p.version=l.version-1
+		WHERE l.version>1 AND (p.version IS NULL OR p.kind<>l.from_kind OR p.agent<>l.from_agent)`},
+	{"media-complete", "A file that is ready has every chunk and every byte of it, and every chunk belongs to a file.",
+		`SELECT f.tenant_id, f.id, 'says ' || f.size || ' bytes in ' || f.chunks || ', has ' || COALESCE(SUM(LENGTH(c.data)), 0) || ' in ' || COUNT(c.n) FROM media f
+		LEFT JOIN media_chunk c ON c.tenant_id=f.tenant_id AND c.media_id=f.id AND c.n < f.chunks
+		GROUP BY f.tenant_id, f.id, f.size, f.chunks, f.state, f.sha256
+		HAVING f.chunks <> COUNT(c.n) OR f.size <> COALESCE(SUM(LENGTH(c.data)), 0) OR (f.state='ready') <> (f.sha256<>'')
+		UNION ALL SELECT c.tenant_id, c.media_id, 'chunk ' || c.n || ' of no such file' FROM media_chunk c
+		LEFT JOIN media f ON f.tenant_id=c.tenant_id AND f.id=c.media_id AND c.n < f.chunks WHERE f.id IS NULL`},
+	{"message-media", "A message that names a file names one that is ready.",
+		`SELECT m.tenant_id, m.id, 'no such file' FROM message m LEFT JOIN media f ON f.tenant_id=m.tenant_id AND f.id=m.media_id AND f.state='ready'
+		WHERE m.media_id IS NOT NULL AND f.id IS NULL`},
 	{"outgoing-accountable", "Every outgoing message has one outbox row, and the two agree on where it stands.",
 		`SELECT m.tenant_id, m.id, 'message ' || m.status || ', outbox ' || COALESCE(o.state, 'missing') FROM message m
 		LEFT JOIN outbox o ON o.tenant_id=m.tenant_id AND o.id=m.id WHERE m.direction='outbound' AND NOT COALESCE(
@@ -64,24 +119,40 @@ var Invariants = []Invariant{
 		LEFT JOIN message m ON m.tenant_id=o.tenant_id AND m.id=o.id WHERE m.id IS NULL`},
 	{"outbox-intent", "A message is sent only under a durable intent: a row that was tried has an attempt, a row being tried a lease.",
 		`SELECT tenant_id, id, state FROM outbox WHERE (state IN ('sending','sent','unknown') AND attempt < 1) OR (state='sending' AND lease_until IS NULL)`},
-	{"run-version", "Every run walks a version of a rule that was kept, for a contact that exists.",
+	{"run-version", "Every run walks a version that was kept, unless it has ended and its rule is gone, for a contact that exists, or that was merged if it has ended.",
 		`SELECT r.tenant_id, r.id, CASE WHEN v.version IS NULL THEN 'no such version' ELSE 'no such contact' END FROM run r
 		LEFT JOIN automation_version v ON v.tenant_id=r.tenant_id AND v.automation_id=r.automation_id AND v.version=r.version
-		LEFT JOIN contact c ON c.tenant_id=r.tenant_id AND c.id=r.contact_id WHERE v.version IS NULL OR c.id IS NULL`},
+		LEFT JOIN contact c ON c.tenant_id=r.tenant_id AND c.id=r.contact_id
+		WHERE (v.version IS NULL AND (r.completed_at IS NULL OR EXISTS (SELECT 1 FROM automation a WHERE a.tenant_id=r.tenant_id AND a.id=r.automation_id)))
+		OR (c.id IS NULL AND (r.completed_at IS NULL OR NOT EXISTS (SELECT 1 FROM contact_alias l WHERE l.tenant_id=r.tenant_id AND l.old_id=r.contact_id)))`},
 	{"run-cause", "One cause starts a rule once.",
 		`SELECT tenant_id, MIN(id), cause FROM run GROUP BY tenant_id, automation_id, cause HAVING COUNT(*) > 1`},
-	{"run-awake", "Every branch of a run that has not ended has what will wake it: an unfinished job, or a reply it waits for; an ended run has none.",
+	{"run-awake", "Every branch of a run that is under way has what will wake it: an unfinished job, a reply or an event it waits for, or a delivery that exists; a paused run keeps its branches, an ended one has none.",
 		`SELECT b.tenant_id, b.run_id, 'nothing wakes the branch at ' || b.node FROM run_branch b
-		WHERE (b.wait_key IS NULL OR b.resume_at IS NOT NULL) AND NOT EXISTS (SELECT 1 FROM job j WHERE j.tenant_id=b.tenant_id
+		WHERE (b.wait_key IS NULL OR b.resume_at IS NOT NULL)
+		AND NOT EXISTS (SELECT 1 FROM run p WHERE p.tenant_id=b.tenant_id AND p.id=b.run_id AND p.status='paused') AND NOT EXISTS (SELECT 1 FROM job j WHERE j.tenant_id=b.tenant_id
 			AND j.kind='automation.step' AND j.unique_key='run:' || b.run_id || ':' || b.turn AND j.state IN ('available','scheduled','running','retryable'))
-		UNION ALL SELECT r.tenant_id, r.id, r.status || ' without a branch' FROM run r WHERE r.status IN ('running','waiting')
+		UNION ALL SELECT b.tenant_id, b.run_id, 'it waits for a delivery that is not there' FROM run_branch b WHERE b.wait_key LIKE 'delivery:%'
+		AND NOT EXISTS (SELECT 1 FROM webhook_delivery d WHERE d.tenant_id=b.tenant_id AND 'delivery:' || d.id=b.wait_key)
+		UNION ALL SELECT r.tenant_id, r.id, r.status || ' without a branch' FROM run r WHERE r.status IN ('running','waiting','paused')
 		AND NOT EXISTS (SELECT 1 FROM run_branch b WHERE b.tenant_id=r.tenant_id AND b.run_id=r.id)
 		UNION ALL SELECT r.tenant_id, r.id, r.status || ' with a branch' FROM run r WHERE r.status NOT IN ('running','waiting','paused')
 		AND EXISTS (SELECT 1 FROM run_branch b WHERE b.tenant_id=r.tenant_id AND b.run_id=r.id)`},
+	{"run-listens", "What a run waits for and what its goal is are its own contact's, and a run that has ended listens to nothing.",
+		`SELECT r.tenant_id, r.id, 'the goal is not its own' FROM run r WHERE r.goal_key IS NOT NULL AND (r.completed_at IS NOT NULL OR r.goal_key NOT LIKE 'goal:' || r.contact_id || ':%')
+		UNION ALL SELECT b.tenant_id, b.run_id, 'it waits for ' || b.wait_key FROM run_branch b JOIN run r ON r.tenant_id=b.tenant_id AND r.id=b.run_id
+		WHERE b.wait_key IS NOT NULL AND b.wait_key NOT LIKE 'delivery:%' AND b.wait_key <> 'reply:' || r.contact_id AND (b.wait_event IS NULL OR b.wait_key <> 'event:' || r.contact_id || ':' || b.wait_event)`},
+	{"run-enrolled", "Nobody is in the same sequence twice at a time.",
+		`SELECT tenant_id, MIN(id), contact_id FROM run WHERE enrollment AND completed_at IS NULL GROUP BY tenant_id, automation_id, contact_id HAVING COUNT(*) > 1`},
 	{"rule-runs", "A rule counts its open runs rightly.",
 		`SELECT a.tenant_id, a.id, 'says ' || a.runs_open || ', has ' || COUNT(r.id) FROM automation a
 		LEFT JOIN run r ON r.tenant_id=a.tenant_id AND r.automation_id=a.id AND r.status IN ('running','waiting','paused')
 		GROUP BY a.tenant_id, a.id, a.runs_open HAVING a.runs_open <> COUNT(r.id)`},
+	{"rule-history", "A rule has counted each of its runs, and those that have completed, whether they are kept or were pruned.",
+		`SELECT a.tenant_id, a.id, 'says ' || a.runs_started || ', has ' || (COUNT(r.id) + a.runs_pruned) || '; completed ' || a.runs_completed FROM automation a
+		LEFT JOIN run r ON r.tenant_id=a.tenant_id AND r.automation_id=a.id
+		GROUP BY a.tenant_id, a.id, a.runs_started, a.runs_completed, a.runs_pruned, a.completed_pruned
+		HAVING a.runs_started <> COUNT(r.id) + a.runs_pruned OR a.runs_completed <> SUM(CASE WHEN r.status='completed' THEN 1 ELSE 0 END) + a.completed_pruned`},
 	{"run-steps", "A run counts its steps rightly.",
 		`SELECT r.tenant_id, r.id, 'says ' || r.steps || ', has ' || COUNT(s.run_id) FROM run r
 		LEFT JOIN run_step s ON s.tenant_id=r.tenant_id AND s.run_id=r.id GROUP BY r.tenant_id, r.id, r.steps HAVING r.steps <> COUNT(s.run_id)`},

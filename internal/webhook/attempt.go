@@ -69,10 +69,14 @@ func (s *Service) call(ctx context.Context, c claimed) outcome {
 	sig := Sign(c.Secret, []byte(c.Body))
 	cctx, cancel := context.WithTimeout(ctx, p.Timeout+time.Second)
 	defer cancel()
-	res, err := s.sender.Post(cctx, Request{Method: c.Method, URL: c.URL, Body: []byte(c.Body), Timeout: p.Timeout, Header: map[string]string{
-		"content-type": "application/json", SignatureHeader: sig, EventHeader: c.Event,
-		DeliveryHeader: c.ID.String(), AttemptHeader: strconv.Itoa(c.Attempt)}})
-	o := outcome{state: Pending, signature: sig, status: res.Status, body: keep(string(res.Body), keptBody)}
+	header := map[string]string{"content-type": "application/json"}
+	for name, value := range c.Headers {
+		header[strings.ToLower(name)] = value
+	}
+	header[SignatureHeader], header[EventHeader] = sig, c.Event
+	header[DeliveryHeader], header[AttemptHeader] = c.ID.String(), strconv.Itoa(c.Attempt)
+	res, err := s.sender.Post(cctx, Request{Method: c.Method, URL: c.URL, Body: []byte(c.Body), Timeout: p.Timeout, Header: header})
+	o := outcome{state: Pending, signature: sig, status: res.Status, body: keep(string(res.Body), max(p.Keep, keptBody))}
 	switch {
 	case err == nil && res.Status >= 200 && res.Status < 300:
 		o.state = Sent

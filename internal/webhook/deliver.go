@@ -65,7 +65,10 @@ func (s *Service) DeliverIn(tx *store.Tx, d Delivery) (id.ID, error) {
 	if d.Method == "" {
 		d.Method = "POST"
 	}
-	if err := CheckMethod("method", d.Method); err != nil {
+	if err := CheckCallMethod("method", d.Method); err != nil {
+		return id.Zero, err
+	}
+	if err := CheckHeaders("headers", d.Headers); err != nil {
 		return id.Zero, err
 	}
 	if d.Policy == "" {
@@ -77,13 +80,17 @@ func (s *Service) DeliverIn(tx *store.Tx, d Delivery) (id.ID, error) {
 	switch {
 	case len(d.Body) > maxBody:
 		return id.Zero, fault.New(fault.TooLarge, "a webhook's body must not be longer than %d bytes", maxBody)
+	case len(d.Body) == 0 && (d.Method == "GET" || d.Method == "DELETE"): // nothing to say
 	case !utf8.Valid(d.Body), bytes.IndexByte(d.Body, 0) >= 0, !json.Valid(d.Body):
 		return id.Zero, fault.Field("body", "a webhook's body must be JSON")
 	}
-	v := id.New()
-	_, err = tx.Exec(`INSERT INTO webhook_delivery (tenant_id, id, endpoint, subject, url, method, event, policy, body, state, attempt, next_at, trigger_id, created_at, updated_at)
-		VALUES (?,?,?,?,?,?,?,?,?,?,0,?,?,?,?)`,
-		v, endpoint, d.Subject, d.URL, d.Method, d.Event, d.Policy, string(d.Body), Pending, tx.Now(), d.TriggerID, tx.Now(), tx.Now())
+	v, headers := id.New(), any(nil)
+	if len(d.Headers) > 0 {
+		headers = store.JSON(d.Headers)
+	}
+	_, err = tx.Exec(`INSERT INTO webhook_delivery (tenant_id, id, endpoint, subject, url, method, event, policy, body, headers, state, attempt, next_at, trigger_id, created_at, updated_at)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,0,?,?,?,?)`,
+		v, endpoint, d.Subject, d.URL, d.Method, d.Event, d.Policy, string(d.Body), headers, Pending, tx.Now(), d.TriggerID, tx.Now(), tx.Now())
 	if err != nil {
 		return id.Zero, err
 	}

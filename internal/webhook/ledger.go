@@ -51,6 +51,7 @@ type claimed struct {
 	Event     string
 	Policy    string
 	Body      string
+	Headers   map[string]string
 	TriggerID id.ID
 	Attempt   int
 	Secret    string
@@ -79,11 +80,11 @@ func (s *Service) Claim(ctx context.Context, l job.Lane, n int) ([]job.Work, tim
 				WHERE tenant_id=? AND id IN (SELECT d.id FROM webhook_delivery d
 					WHERE d.tenant_id=?1 AND d.endpoint=? AND d.state='pending' AND d.next_at<=? AND `+head+`
 					ORDER BY d.next_at, d.id LIMIT ?)
-				RETURNING id, endpoint, url, method, event, policy, body, trigger_id, attempt`,
+				RETURNING id, endpoint, url, method, event, policy, body, headers, trigger_id, attempt`,
 				tx.Now().Add(slack+longest()), tx.Now(), l.Name, tx.Now(), n)
 			res.rows, err = store.Collect(rows, err, func(rows *sql.Rows) (c claimed, err error) {
 				c.Tenant = l.Tenant
-				return c, rows.Scan(&c.ID, &c.Endpoint, &c.URL, &c.Method, &c.Event, &c.Policy, &c.Body, &c.TriggerID, &c.Attempt)
+				return c, rows.Scan(&c.ID, &c.Endpoint, &c.URL, &c.Method, &c.Event, &c.Policy, &c.Body, store.JSON(&c.Headers), &c.TriggerID, &c.Attempt)
 			})
 			if err != nil {
 				return res, err

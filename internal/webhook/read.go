@@ -25,8 +25,16 @@ type Record struct {
 
 // OfTrigger returns the deliveries that answer a trigger call, oldest first.
 func (s *Service) OfTrigger(r store.Reader, trigger id.ID) ([]Record, error) {
+	return records(r, "trigger_id=?", trigger)
+}
+
+func records(r store.Reader, where string, args ...any) ([]Record, error) {
+	return recordsIn(r, " AND "+where+" ORDER BY id", args...)
+}
+
+func recordsIn(r store.Reader, rest string, args ...any) ([]Record, error) {
 	rows, err := r.Query(`SELECT id, url, method, event, subject, policy, body, trigger_id, state, attempt, next_at, COALESCE(response_status, 0), response_body, last_error, signature, created_at, updated_at
-		FROM webhook_delivery WHERE tenant_id=? AND trigger_id=? ORDER BY id`, trigger)
+		FROM webhook_delivery WHERE tenant_id=?`+rest, args...)
 	return store.Collect(rows, err, func(rows *sql.Rows) (v Record, err error) {
 		var body string
 		d := &v.Delivery

@@ -34,12 +34,14 @@ const (
 // Delivery is one call to make.
 type Delivery struct {
 	URL       string // http or https
-	Method    string // PUT, POST or PATCH; empty means POST
+	Method    string // PUT, POST or PATCH (a call: GET and DELETE too); empty means POST
 	Event     string // what it tells of; travels in the header x-parley-event
 	Subject   string // deliveries of one subject to one endpoint keep their order
 	Body      []byte // JSON, sent and signed byte for byte
 	Policy    string // a name of Policies; empty means DefaultPolicy
 	TriggerID id.ID  // the trigger call it answers, zero when none
+	// Headers travel beside our own; see CheckHeaders.
+	Headers map[string]string
 }
 
 // Request is one HTTP call to make.
@@ -74,6 +76,7 @@ type Policy struct {
 	Attempts int             // at most
 	Timeout  time.Duration   // of one attempt
 	Pauses   []time.Duration // after the first, second ... failed attempt; the last one repeats
+	Keep     int             // bytes kept of an answer; 0 means 2 kB
 }
 
 // DefaultPolicy is the policy of a delivery that names none.
@@ -83,6 +86,7 @@ const DefaultPolicy = "platform"
 // (3 attempts of 8 s, pauses of 2 s and 4 s).
 var Policies = map[string]Policy{
 	"platform": {Attempts: 3, Timeout: 8 * time.Second, Pauses: []time.Duration{2 * time.Second, 4 * time.Second}},
+	CallPolicy: {Attempts: 3, Timeout: 8 * time.Second, Pauses: []time.Duration{2 * time.Second, 4 * time.Second}, Keep: 32 << 10},
 }
 
 // pause returns how long to wait after the given failed attempt, from 1.

@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,6 +26,19 @@ var corruptions = map[string][]string{
 	"contact-event":    {"DELETE FROM event WHERE type='contact.created' AND subject=(SELECT MIN(id) FROM contact)"},
 	"tag-owner":        {"UPDATE contact_tag SET contact_id='nobody'"},
 	"activity-owner":   {"UPDATE activity SET contact_id='nobody' WHERE id=(SELECT MIN(id) FROM activity)"},
+	"alias-flat": {
+		"UPDATE contact_alias SET contact_id='nobody'",
+		"UPDATE contact_alias SET old_id=(SELECT MIN(id) FROM contact)",
+	},
+	"merge-alias": {"DELETE FROM contact_alias"},
+	"consent-log": {
+		"UPDATE contact_consent SET state='in' WHERE state='out'",
+		"DELETE FROM consent_log WHERE position=(SELECT MAX(position) FROM consent_log)",
+	},
+	"contact-child": {
+		"UPDATE contact_consent SET contact_id='nobody'",
+		"UPDATE contact_word SET contact_id='nobody' WHERE word=(SELECT MIN(word) FROM contact_word)",
+	},
 	"pipeline-default": {
 		"UPDATE pipeline SET is_default=FALSE",
 		"UPDATE stage SET is_default=TRUE WHERE id=(SELECT MIN(id) FROM stage WHERE NOT is_default)",
@@ -38,7 +52,29 @@ var corruptions = map[string][]string{
 		"UPDATE deal_stage SET left_at=1 WHERE deal_id=(SELECT MIN(id) FROM deal)",
 		"UPDATE deal_stage SET stage_id='elsewhere' WHERE deal_id=(SELECT MIN(id) FROM deal)",
 	},
+	"stage-order": {
+		"UPDATE stage SET position=position+1",
+		"UPDATE stage SET position=0 WHERE position=1",
+		"UPDATE stage SET pipeline_id='nowhere'",
+	},
+	"deal-tally": {
+		"UPDATE deal_tally SET deals=deals+1",
+		"UPDATE deal_tally SET primaries=primaries-1",
+		"UPDATE deal_tally SET whole=whole+1",
+		"DELETE FROM deal_tally",
+	},
 	"conversation-contact": {"UPDATE conversation SET contact_id='nobody' WHERE id=(SELECT MIN(id) FROM conversation WHERE contact_id IS NOT NULL)"},
+	"conversation-owner": {
+		"UPDATE conversation SET owner_kind='agent', owner_agent='asha', owner_version=1 WHERE id=(SELECT MIN(id) FROM conversation)",
+		"UPDATE conversation SET owner_version=owner_version+1 WHERE id=(SELECT MIN(conversation_id) FROM conversation_owner_log)",
+		"UPDATE conversation_owner_log SET from_kind='queue', from_agent='' WHERE version=2",
+	},
+	"media-complete": {
+		"DELETE FROM media_chunk WHERE n=0",
+		"UPDATE media SET size=size+1",
+		"UPDATE media_chunk SET n=n+7",
+	},
+	"message-media":        {"UPDATE message SET media_id='nothing' WHERE id=(SELECT MIN(id) FROM message)"},
 	"message-conversation": {"UPDATE message SET conversation_id='nowhere' WHERE id=(SELECT MIN(id) FROM message)"},
 	"conversation-count": {
 		"UPDATE conversation SET messages=messages+1 WHERE id=(SELECT MIN(id) FROM conversation)",
@@ -69,9 +105,16 @@ var corruptions = map[string][]string{
 		"DELETE FROM job WHERE kind='automation.step' AND unique_key=(SELECT 'run:' || run_id || ':' || turn FROM run_branch)",
 		"DELETE FROM run_branch",
 		"UPDATE run SET status='completed' WHERE status='waiting'",
+		"UPDATE run_branch SET wait_key='delivery:none'",
 	},
-	"rule-runs": {"UPDATE automation SET runs_open=runs_open+1"},
-	"run-steps": {"DELETE FROM run_step WHERE run_id=(SELECT MIN(id) FROM run) AND position=0"},
+	"run-listens": {
+		"UPDATE run SET goal_key='goal:nobody:paid' WHERE status='waiting'",
+		"UPDATE run_branch SET wait_key='reply:nobody'",
+	},
+	"run-enrolled": {"DROP INDEX run_enrolled_once; UPDATE run SET enrollment=TRUE, completed_at=NULL, contact_id=(SELECT MIN(contact_id) FROM run), automation_id=(SELECT MIN(automation_id) FROM run)"},
+	"rule-runs":    {"UPDATE automation SET runs_open=runs_open+1"},
+	"rule-history": {"UPDATE automation SET runs_started=runs_started+1", "UPDATE automation SET runs_completed=runs_completed+1", "UPDATE automation SET runs_pruned=runs_pruned+1"},
+	"run-steps":    {"DELETE FROM run_step WHERE run_id=(SELECT MIN(id) FROM run) AND position=0"},
 	"trigger-runs": {"UPDATE trigger_log SET runs_open=runs_open+1 WHERE id=(SELECT MIN(id) FROM trigger_log)",
 		"UPDATE trigger_log SET status='processing' WHERE status='completed'",
 		"UPDATE trigger_log SET status='completed' WHERE status='processing'",
@@ -105,6 +148,8 @@ func base(t *testing.T, database string) *proc {
 	l.write(0, 5)
 	l.upsert(0, 6)
 	l.send(0, 7)
+	l.mergeAndRefuse()
+	l.inbox()
 	eventually(t, 30*time.Second, "the answer", func() (bool, string) {
 		l.reply(0, 0)
 		return len(l.j.copied().inbound) == 2, fmt.Sprint(l.j.inbound)
@@ -117,6 +162,52 @@ func base(t *testing.T, database string) *proc {
 		t.FailNow()
 	}
 	return p
+}
+
+// inbox uploads a file and hands a conversation from one agent to another.
+func (l *load) inbox() {
+	l.t.Helper()
+	form := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nhello\r\n--x--\r\n"
+	r, err := http.NewRequest("POST", l.c.url+"/api/saas/chat/upload", strings.NewReader(form))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	r.Header.Set("x-api-key", l.c.key)
+	resp, err := l.c.http.Do(r)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		l.t.Fatalf("the upload answered %d", resp.StatusCode)
+	}
+	var talk struct {
+		ID string `json:"_id"`
+	}
+	l.c.must(l.t, "POST", "/api/saas/chat/conversations", "", map[string]any{"phone": "+919812345678"}, &talk)
+	owner := "/api/saas/chat/conversations/" + talk.ID + "/owner"
+	l.c.must(l.t, "POST", owner, "", map[string]any{"action": "take", "agent": "asha"}, nil)
+	l.c.must(l.t, "POST", owner, "", map[string]any{"action": "transfer", "agent": "bela"}, nil)
+}
+
+// mergeAndRefuse makes one lead of two, who refuses messages.
+func (l *load) mergeAndRefuse() {
+	l.t.Helper()
+	var ids [2]leadRow
+	for i := range ids {
+		a, err := l.c.call(l.ctx, "POST", "/api/saas/crm/leads", "", map[string]any{"firstName": "Twin", "phone": fmt.Sprint("+91970000000", i)})
+		if err != nil || a.status != 201 || a.data(&ids[i]) != nil {
+			l.t.Fatal(err, a.status, string(a.body))
+		}
+	}
+	path := "/api/saas/crm/leads/" + ids[1].ID
+	if a, err := l.c.call(l.ctx, "PUT", path+"/consent", "", map[string]any{"channel": "email", "state": "out"}); err != nil || a.status != 200 {
+		l.t.Fatal(err, a.status, string(a.body))
+	}
+	if a, err := l.c.call(l.ctx, "POST", path+"/merge", "", map[string]any{"leadId": ids[0].ID}); err != nil || a.status != 200 {
+		l.t.Fatal(err, a.status, string(a.body))
+	}
 }
 
 // TestInvariants breaks every published invariant in a copy of a healthy base

@@ -143,6 +143,9 @@ func (s *Spec) Bodies() map[string][]*openapi3.Schema {
 			continue
 		}
 		media := op.route.Operation.RequestBody.Value.Content.Get("application/json")
+		if media == nil {
+			continue // a form
+		}
 		out[op.method+" "+op.route.Path] = flatten([]*openapi3.Schema{media.Schema.Value})
 	}
 	return out

@@ -21,6 +21,7 @@ var install sync.Once
 // observation is a line that client.mjs prints.
 type observation struct {
 	Who, What, Transport, Name, Message string
+	Recovered                           bool // a connection that resumed the one before
 	Args                                []any
 }
 
@@ -124,11 +125,12 @@ func (l *listener) do(what, who string, more map[string]any) {
 	}
 }
 
-// connect opens a socket as the SDK does and waits for it to be let in.
+// connect opens a socket as the SDK does, by the client's own choice of
+// transports, and waits for it to be let in.
 func (l *listener) connect(who, url string, auth map[string]any) {
 	l.t.Helper()
 	l.do("connect", who, map[string]any{"url": url, "auth": auth})
-	if o := l.next(who); o.What != "connect" || o.Transport != "websocket" {
+	if o := l.next(who); o.What != "connect" {
 		l.t.Fatalf("%s observed %+v instead of a connection", who, o)
 	}
 }

@@ -147,6 +147,9 @@ func TestLongBodies(t *testing.T) {
 		before := r.Rows()
 		long := []byte(`{"firstName":"` + strings.Repeat("a", 11<<20) + `"}`)
 		for _, route := range writes(r) {
+			if forms[route.Method+" "+route.Pattern] != "" {
+				continue // a stream, which bounds itself; larger ones are tested with the face
+			}
 			path, _ := parameter(t, route.Pattern)
 			a := us.Do(route.Method, us.filled(path, nil), long)
 			if a.Status != 413 || a.Str(t, "code") != "PAYLOAD_TOO_LARGE" || a.Get(t, "success") != false {

@@ -187,9 +187,13 @@ func TestEverybodySeesTheirOwn(t *testing.T) {
 
 func succeed(t *testing.T, us, them *owner, route httpx.Route) {
 	t.Helper()
+	us.renew(t, route.Pattern)
 	path, _ := parameter(t, route.Pattern)
 	scoped := us.WithKey(route.Scope)
 	a := scoped.Do(route.Method, us.filled(path, nil), us.filled(bodies[route.Method+" "+route.Pattern], nil))
+	if form := forms[route.Method+" "+route.Pattern]; form != "" {
+		a = scoped.Do(route.Method, path, form, "Content-Type", "multipart/form-data; boundary=x")
+	}
 	if a.Status >= 300 {
 		t.Errorf("%s %s does not work for its owner: %d %s", route.Method, route.Pattern, a.Status, a.Body)
 	}

@@ -28,6 +28,7 @@ import (
 	"parley/internal/egress"
 	"parley/internal/egress/poster"
 	"parley/internal/event"
+	"parley/internal/face/files"
 	"parley/internal/face/platform"
 	"parley/internal/httpx"
 	"parley/internal/id"
@@ -102,15 +103,16 @@ func New(t testing.TB, db *store.DB, o Options) *Rig {
 	idem := idempotency.New(db)
 	r.runner = job.NewRunner(db, job.Options{Node: id.New().String(), Workers: 4, Poll: 20 * time.Millisecond})
 	r.Automations.RegisterJobs(r.runner)
+	r.Conversations.RegisterJobs(r.runner)
 	idem.RegisterJobs(r.runner)
 	r.lanes = job.NewLanes(db, job.LaneOptions{Node: id.New().String()})
 	r.lanes.Add(gate)
 	r.lanes.Add(hooks)
 
 	r.Face = platform.New(platform.Services{Access: r.Access, Tenants: r.Tenants, Contacts: r.Contacts, Deals: r.Deals,
-		Accounts: r.Accounts, Conversations: r.Conversations, Automations: r.Automations, Jobs: r.Jobs,
+		Accounts: r.Accounts, Conversations: r.Conversations, Automations: r.Automations, Webhooks: hooks, Jobs: r.Jobs,
 		System: system{r.Jobs, o.Down}, Clock: db.Clock(), CORS: o.CORS})
-	handler, err := httpx.NewHandler(httpx.Options{Log: slog.New(slog.DiscardHandler), Clock: db.Clock(), Idempotency: idem, Limits: o.Limits}, r.Face.HTTP())
+	handler, err := httpx.NewHandler(httpx.Options{Log: slog.New(slog.DiscardHandler), Clock: db.Clock(), Idempotency: idem, Limits: o.Limits}, r.Face.HTTP(), files.HTTP(r.Conversations.Files()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,7 @@ const say = (who, what, more = {}) => console.log(JSON.stringify({ who, what, ..
 
 const commands = {
   connect({ who, url, path = "/", auth, options }) {
-    const socket = io(url + path, {
-      transports: ["websocket"],
+    const socket = io(url + path, { // no transports: polling, then a WebSocket
       forceNew: true,
       reconnectionDelay: 20,
       reconnectionDelayMax: 50,
@@ -18,7 +17,9 @@ const commands = {
       ...options,
     });
     sockets.set(who, socket);
-    socket.on("connect", () => say(who, "connect", { id: socket.id, transport: socket.io.engine.transport.name }));
+    socket.on("connect", () => say(who, "connect",
+      { id: socket.id, transport: socket.io.engine.transport.name, recovered: socket.recovered === true }));
+    if (options?.showUpgrade) socket.io.engine.on("upgrade", (t) => say(who, "upgrade", { transport: t.name }));
     socket.on("connect_error", (err) =>
       say(who, "connect_error", { message: err.message, data: err.data ?? null, active: socket.active }));
     if (options?.showPings) socket.io.on("ping", () => say(who, "ping"));
@@ -35,6 +36,9 @@ const commands = {
   ask({ who, name, args = [] }) {
     sockets.get(who).timeout(10_000).emit(name, ...args, (err, ...answer) =>
       err ? say(who, "ack_error", { message: err.message }) : say(who, "ack", { args: answer }));
+  },
+  drop({ who }) { // as when the network goes: the client comes back by itself
+    sockets.get(who).io.engine.close();
   },
   binary({ who, name }) {
     sockets.get(who).emit(name, Buffer.from([1, 2, 3]));

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,16 +15,16 @@ import (
 	"parley/internal/realtime/socketio"
 )
 
-// options let in whoever shows the key "good", into the room it names, and
+// letIn lets in whoever shows the key "good", into the room it names, and
 // echo its events.
-func options(asked chan<- *socketio.Socket) socketio.Options {
+func letIn(asked chan<- *socketio.Socket) socketio.Options {
 	return socketio.Options{
-		Authenticate: func(_ context.Context, h socketio.Handshake) ([]string, any, error) {
+		Authenticate: func(_ context.Context, h socketio.Handshake) (socketio.Entry, error) {
 			if h.Auth["key"] != "good" {
-				return nil, nil, fault.New(fault.Unauthorized, "Unauthorized")
+				return socketio.Entry{}, fault.New(fault.Unauthorized, "Unauthorized")
 			}
 			room, _ := h.Auth["room"].(string)
-			return []string{room}, nil, nil
+			return socketio.Entry{Rooms: []string{room}}, nil
 		},
 		OnEvent: func(_ context.Context, s *socketio.Socket, name string, args []json.RawMessage, ack func(...any)) {
 			switch name {
@@ -80,9 +79,9 @@ func auth(key, room string) map[string]any { return map[string]any{"key": key, "
 
 func TestConnectAndRefusal(t *testing.T) {
 	c := newClient(t)
-	_, at, _ := serve(t, "127.0.0.1:0", options(nil))
+	_, at, _ := serve(t, "127.0.0.1:0", letIn(nil))
 	c.do("connect", "a", map[string]any{"url": "http://" + at, "auth": auth("good", "r")})
-	if o := c.next("a", "connect"); len(o.ID) != 20 || o.Transport != "websocket" {
+	if o := c.next("a", "connect"); len(o.ID) != 20 || o.Transport != "polling" { // its own default; it changes later
 		t.Fatalf("connected as %+v", o)
 	}
 	c.do("connect", "b", map[string]any{"url": "http://" + at, "auth": auth("bad", "r")})
@@ -94,16 +93,120 @@ func TestConnectAndRefusal(t *testing.T) {
 	if o := c.next("n", "connect_error"); o.Message != "Invalid namespace" {
 		t.Fatalf("refused with %+v", o)
 	}
-	c.do("connect", "p", map[string]any{"url": "http://" + at, "auth": auth("good", "r"),
-		"options": map[string]any{"transports": []string{"polling"}, "reconnection": false}})
-	if o := c.next("p", "connect_error"); !strings.Contains(o.Message, "poll") {
-		t.Fatalf("polling refused with %+v", o)
+}
+
+// ways are the transports that clients choose.
+var ways = map[string]map[string]any{
+	"polling":   {"transports": []string{"polling"}},
+	"websocket": {"transports": []string{"websocket"}},
+	"upgrade":   {"showUpgrade": true},
+}
+
+func TestEveryTransport(t *testing.T) {
+	for name, options := range ways {
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t)
+			s, at, _ := serve(t, "127.0.0.1:0", letIn(nil))
+			c.do("connect", "a", map[string]any{"url": "http://" + at, "auth": auth("good", "r"), "options": options})
+			want := []string{"connect " + name}
+			if name == "upgrade" { // either may come first
+				want = []string{"connect polling", "upgrade websocket"}
+			}
+			for range want {
+				select {
+				case o := <-c.seen:
+					if got := o.What + " " + o.Transport; !slices.Contains(want, got) && got != "connect websocket" || name == "polling" && o.Transport != name {
+						t.Fatalf("observed %+v", o)
+					}
+				case <-time.After(patience):
+					t.Fatal("it does not connect")
+				}
+			}
+			// A burst in both directions, in order, with answers.
+			const burst = 300
+			for i := range burst {
+				s.Emit("r", "down", i)
+				c.do("ask", "a", map[string]any{"name": "sum", "args": []any{i}})
+			}
+			down, acks, echoes := 0, 0, 0
+			for down < burst || acks < burst || echoes < burst {
+				select {
+				case o := <-c.seen:
+					switch {
+					case o.What == "event" && o.Name == "down" && o.Args[0] == float64(down):
+						down++
+					case o.What == "event" && o.Name == "echo sum" && cmp.Equal(o.Args, []any{[]any{float64(echoes)}}):
+						echoes++
+					case o.What == "ack" && cmp.Equal(o.Args, []any{"sum", []any{float64(acks)}}):
+						acks++
+					default:
+						t.Fatalf("observed %+v after %d, %d, %d", o, down, acks, echoes)
+					}
+				case <-time.After(patience):
+					t.Fatalf("heard %d, %d, %d", down, acks, echoes)
+				}
+			}
+			c.do("disconnect", "a", nil)
+			if o := c.next("a", "disconnect"); o.Message != "io client disconnect" {
+				t.Fatalf("observed %+v", o)
+			}
+			for end := time.Now().Add(patience); s.Stats().Connections > 0; time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal("the connection is still there")
+				}
+			}
+		})
+	}
+}
+
+// The client keeps the last argument of an event as its offset when it has a
+// pid, shows both when it comes back, and takes the same pid for a recovery. Its
+// handlers see the offset, as they do with the reference server.
+func TestConnectionStateRecovery(t *testing.T) {
+	for name, options := range ways {
+		t.Run(name, func(t *testing.T) {
+			shown := make(chan map[string]any, 10)
+			o := letIn(nil)
+			o.Authenticate = func(_ context.Context, h socketio.Handshake) (socketio.Entry, error) {
+				shown <- h.Auth
+				return socketio.Entry{PID: "a pid", Rooms: []string{"r"}}, nil
+			}
+			c := newClient(t)
+			s, at, _ := serve(t, "127.0.0.1:0", o)
+			c.do("connect", "a", map[string]any{"url": "http://" + at, "auth": auth("good", "r"), "options": options})
+			if o := c.skipTo("a", "connect", "upgrade"); o.Recovered {
+				t.Fatal("the first connection is a recovery")
+			}
+			if d := cmp.Diff(auth("good", "r"), <-shown); d != "" {
+				t.Fatal(d)
+			}
+			m, err := socketio.NewMessage("news", socketio.Offset{Major: 7, Minor: 8, Index: 1}, map[string]any{"x": 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := s.Send(m, "r", "another"); n != 1 {
+				t.Fatalf("delivered %d", n)
+			}
+			if d := cmp.Diff([]any{map[string]any{"x": 1.0}, "7.8.1"}, c.skipTo("a", "event", "upgrade").Args); d != "" {
+				t.Fatal(d)
+			}
+			c.do("drop", "a", nil)
+			c.skipTo("a", "disconnect", "upgrade")
+			if o := c.skipTo("a", "connect", "upgrade"); !o.Recovered {
+				t.Fatal("the second connection is none")
+			}
+			want := auth("good", "r")
+			want["pid"], want["offset"] = "a pid", "7.8.1"
+			if d := cmp.Diff(want, <-shown); d != "" {
+				t.Fatal(d)
+			}
+		})
 	}
 }
 
 func TestRooms(t *testing.T) {
 	c := newClient(t)
-	s, at, _ := serve(t, "127.0.0.1:0", options(nil))
+	s, at, _ := serve(t, "127.0.0.1:0", letIn(nil))
 	for _, who := range []string{"a", "b", "other"} {
 		room := "tenant"
 		if who == "other" {
@@ -137,7 +240,7 @@ func TestRooms(t *testing.T) {
 func TestEmitAndAcksBothWays(t *testing.T) {
 	asked := make(chan *socketio.Socket, 1)
 	c := newClient(t)
-	_, at, _ := serve(t, "127.0.0.1:0", options(asked))
+	_, at, _ := serve(t, "127.0.0.1:0", letIn(asked))
 	c.do("connect", "a", map[string]any{"url": "http://" + at, "auth": auth("good", "r")})
 	id := c.next("a", "connect").ID
 
@@ -168,7 +271,7 @@ func TestEmitAndAcksBothWays(t *testing.T) {
 
 func TestDisconnects(t *testing.T) {
 	c := newClient(t)
-	s, at, _ := serve(t, "127.0.0.1:0", options(nil))
+	s, at, _ := serve(t, "127.0.0.1:0", letIn(nil))
 	c.do("connect", "a", map[string]any{"url": "http://" + at, "auth": auth("good", "r")})
 	c.next("a", "connect")
 	c.do("emit", "a", map[string]any{"name": "kick"})
@@ -184,7 +287,8 @@ func TestDisconnects(t *testing.T) {
 	c.do("reconnect", "a", nil)
 	c.next("a", "connect")
 	c.do("binary", "a", map[string]any{"name": "blob"}) // refused; the client comes back
-	if o := c.next("a", "disconnect"); o.Message != "transport close" || !o.Active {
+	// "transport error" when its next payload meets a session that is gone.
+	if o := c.next("a", "disconnect"); o.Message != "transport close" && o.Message != "transport error" || !o.Active {
 		t.Fatalf("observed %+v", o)
 	}
 	c.next("a", "connect")
@@ -196,7 +300,7 @@ func TestDisconnects(t *testing.T) {
 
 func TestHeartbeatKeepsTheClient(t *testing.T) {
 	c := newClient(t)
-	o := options(nil)
+	o := letIn(nil)
 	o.PingInterval, o.PingTimeout = 10*time.Millisecond, patience
 	_, at, _ := serve(t, "127.0.0.1:0", o)
 	c.do("connect", "a", map[string]any{"url": "http://" + at, "auth": auth("good", "r"), "options": map[string]any{"showPings": true}})
@@ -208,14 +312,14 @@ func TestHeartbeatKeepsTheClient(t *testing.T) {
 
 func TestReconnectAfterRestart(t *testing.T) {
 	c := newClient(t)
-	_, at, stop := serve(t, "127.0.0.1:0", options(nil))
+	_, at, stop := serve(t, "127.0.0.1:0", letIn(nil))
 	c.do("connect", "a", map[string]any{"url": "http://" + at, "auth": auth("good", "r")})
 	first := c.next("a", "connect").ID
 	stop()
-	if o := c.next("a", "disconnect"); o.Message != "transport close" || !o.Active {
+	if o := c.next("a", "disconnect"); o.Message != "transport close" && o.Message != "transport error" || !o.Active {
 		t.Fatalf("observed %+v", o)
 	}
-	s, _, _ := serve(t, at, options(nil))
+	s, _, _ := serve(t, at, letIn(nil))
 	if again := c.skipTo("a", "connect", "connect_error").ID; again == first {
 		t.Fatal("the socket id did not change")
 	}

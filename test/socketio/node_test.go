@@ -49,7 +49,7 @@ func modules(t *testing.T) {
 // observation is a line that client.mjs prints.
 type observation struct {
 	Who, What, ID, Transport, Name, Message string
-	Active                                  bool
+	Active, Recovered                       bool
 	Data                                    json.RawMessage
 	Args                                    []any
 }

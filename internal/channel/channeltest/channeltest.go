@@ -43,6 +43,8 @@ type Harness struct {
 	// Write makes somebody write to an account and returns the genuine webhook.
 	// It may be nil for a channel without Receiver.
 	Write func(a channel.Account, from, text string) Webhook
+	// Files may be empty for a channel that is neither Uploader nor Fetcher.
+	Files Files
 }
 
 // Run tests that a channel keeps what package channel promises.
@@ -71,6 +73,12 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		rec("Receipts", receipts)
 		rec("Garbage", garbage)
 		rec("Challenge", challenge)
+	}
+	if _, ok := h.Channel.(channel.Uploader); ok {
+		on("Uploads", uploads)
+	}
+	if _, ok := h.Channel.(channel.Fetcher); ok {
+		on("Fetches", fetches)
 	}
 	if _, ok := h.Channel.(channel.TemplateLister); ok {
 		on("Templates", templates)

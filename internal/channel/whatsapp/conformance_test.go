@@ -116,6 +116,14 @@ func harness(t *testing.T, client whatsapp.Doer) channeltest.Harness {
 			}
 		}
 	}
+	h.Files = channeltest.Files{
+		Held: func(name string) ([]byte, bool) { _, data, ok := sim.File(h.Account.ExternalID, name); return data, ok },
+		Keep: func(mime string, data []byte) string { return sim.Keep(h.Account.ExternalID, mime, data) },
+		Busy: func() {
+			inject(simulator.Fault{On: "upload", Status: 503})()
+			inject(simulator.Fault{On: "download", Status: 503})()
+		},
+	}
 	h.Refuse = inject(simulator.Fault{Code: 131008})
 	h.Throttle = inject(simulator.Fault{Code: 130429})
 	h.Lose = inject(simulator.Fault{Drop: "after"})

@@ -37,6 +37,7 @@ type Doer interface {
 // channel.TemplateLister. It is safe for concurrent use.
 type Channel struct {
 	doer    Doer
+	files   Doer // of WithFiles; nil = doer
 	baseURL string
 	version string
 	clock   clock.Clock

@@ -110,6 +110,22 @@ func (w *World) Text(t T, to, text string) conversation.Message {
 	return m
 }
 
+// Approve stores an approved template with a body.
+func (w *World) Approve(t T, name, category, body string) conversation.Template {
+	t.Helper()
+	tpl, err := w.Templates.Create(context.Background(), w.Tenant, conversation.TemplatePatch{Name: &name, Category: &category, BodyText: &body})
+	if err != nil {
+		t.Fatalf("template: %v", err)
+	}
+	if err := w.DB.Write(context.Background(), w.Tenant, func(tx *store.Tx) error {
+		_, err := tx.Exec("UPDATE template SET status='APPROVED' WHERE tenant_id=? AND id=?", tpl.ID)
+		return err
+	}); err != nil {
+		t.Fatalf("template: %v", err)
+	}
+	return tpl
+}
+
 // Message reads a message.
 func (w *World) Message(t T, m id.ID) conversation.Message {
 	t.Helper()
@@ -138,6 +154,10 @@ func (w *World) Events(t T, typ string) int { return w.Count(t, "event", "type=?
 type Channel struct {
 	mu     sync.Mutex
 	caps   channel.Capabilities
+	upload func(n int, got []byte) (string, error)
+	fetch  func(n int, m channel.Media) (channel.Download, error)
+	ups    int
+	downs  int
 	answer func(m channel.Outgoing) (channel.Result, error)
 	sent   []channel.Outgoing
 	list   []channel.Template

@@ -15,6 +15,7 @@ import (
 	"parley/internal/access"
 	"parley/internal/account"
 	"parley/internal/conversation"
+	"parley/internal/deal"
 	"parley/internal/fault"
 	"parley/internal/httpx"
 	"parley/internal/id"
@@ -42,6 +43,7 @@ type Services struct {
 	Access        *access.Service
 	Accounts      *account.Service
 	Conversations *conversation.Service
+	Deals         *deal.Service
 	Outbox        *outbox.Outbox
 	Operator      access.Operator // who may call the public port
 	Status        func(ctx context.Context) Status
@@ -106,6 +108,8 @@ const operator = "operator"
 // only the owner of the data folder can open the socket.
 func (f *Face) Socket() httpx.Face {
 	r := append(f.tenants(),
+		httpx.Route{Method: "GET", Pattern: Prefix + "tenants/{code}/people", Handler: f.exportPeople},
+		httpx.Route{Method: "POST", Pattern: Prefix + "tenants/{code}/people", Handler: f.importPeople, NoTx: true, MaxBody: 64 << 20},
 		httpx.Route{Method: "GET", Pattern: Prefix + "status", Handler: f.status},
 		httpx.Route{Method: "GET", Pattern: Prefix + "verify", Handler: f.verify},
 		httpx.Route{Method: "POST", Pattern: Prefix + "backup", Handler: f.backup},

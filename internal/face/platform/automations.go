@@ -165,9 +165,9 @@ func ruleOf(code string, a automation.Rule) map[string]any {
 func runOf(code string, a automation.Run) run {
 	out := run{
 		record: recordOf(code, a.ID, a.StartedAt, lastChange(a)), RuleID: a.Rule, WorkflowID: a.Rule, RuleName: a.RuleName,
-		RuleVersion: a.Version, LeadID: a.Contact, TriggeredBy: "event", EventLogID: ref(a.TriggerLog), Trigger: a.Trigger,
+		RuleVersion: a.Version, LeadID: a.Contact, TriggeredBy: "event", Origin: orNull(a.Origin), EventLogID: ref(a.TriggerLog), Trigger: a.Trigger,
 		Status: a.Status, CurrentNodeIDs: []string{}, NodeResults: map[string]nodeResult{}, Variables: orNone(a.Variables),
-		Error: orNull(a.Error), StartedAt: stamp(a.StartedAt), CompletedAt: stamp(a.CompletedAt),
+		Error: orNull(a.Error), ExitReason: orNull(a.ExitReason), StartedAt: stamp(a.StartedAt), CompletedAt: stamp(a.CompletedAt),
 	}
 	if !a.TriggerLog.IsZero() {
 		out.TriggeredBy = "trigger"
@@ -175,11 +175,17 @@ func runOf(code string, a automation.Run) run {
 	for _, b := range a.Branches {
 		out.CurrentNodeIDs = append(out.CurrentNodeIDs, b.Node)
 		if b.Waiting && out.WaitingFor == nil {
-			kind, _, _ := strings.Cut(b.WaitKey, ":") // "reply:<contact>"
-			out.WaitingFor = &waitingFor{b.Node, orNull(kind), stamp(b.ResumeAt)}
+			name, _, _ := strings.Cut(b.WaitKey, ":") // "reply:<contact>", "delivery:<id>"
+			if b.Event != "" {
+				name = b.Event
+			}
+			out.WaitingFor = &waitingFor{b.Node, orNull(name), stamp(b.ResumeAt)}
 		}
 	}
-	for _, s := range a.Steps { // of a node passed twice, the last result stays
+	for _, s := range a.Steps { // of a node begun twice, the last result stays
+		if s.Status == automation.StepRetried {
+			s.Status = automation.StepFailed
+		}
 		out.NodeResults[s.Node] = nodeResult{s.Status, s.Kind, stamp(s.StartedAt), stamp(s.CompletedAt), orNone(s.Output), orNull(s.Error)}
 	}
 	return out
@@ -188,7 +194,7 @@ func runOf(code string, a automation.Run) run {
 // lastChange is the newest moment that a run tells of.
 func lastChange(a automation.Run) time.Time {
 	newest := a.StartedAt
-	for _, t := range []time.Time{a.CompletedAt} {
+	for _, t := range []time.Time{a.UpdatedAt, a.CompletedAt} {
 		if t.After(newest) {
 			newest = t
 		}

@@ -29,7 +29,8 @@ func (f *Face) listConversations(ctx context.Context, r *httpx.Request) (*httpx.
 	if r.QueryString(name) == "" {
 		name = "before"
 	}
-	q := conversation.ListQuery{Status: status, Search: r.QueryString("search"), Before: r.QueryString(name)}
+	q := conversation.ListQuery{Status: status, Search: r.QueryString("search"), Before: r.QueryString(name),
+		Owner: r.QueryString("owner"), Agent: r.QueryString("agent")}
 	out := []conversationView{}
 	for {
 		q.Limit = min(limit-len(out), step)
@@ -85,7 +86,7 @@ func (f *Face) listMessages(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	}
 	out := make([]message, 0, len(found))
 	for _, m := range found {
-		out = append(out, messageOf(r.Principal.TenantCode, m))
+		out = append(out, f.messageView(r, m))
 	}
 	at := place{total: -1, limit: limit, more: more}
 	if more && len(found) > 0 {
@@ -143,7 +144,7 @@ func conversationOf(code string, c conversation.Conversation) conversationView {
 	out := conversationView{
 		record: recordOf(code, c.ID, c.CreatedAt, c.UpdatedAt), LeadID: ref(c.Contact), Channel: c.Channel, Phone: c.Address,
 		UserName: c.Name, LastMessageAt: stamp(c.LastMessageAt), LastUserMessageAt: stamp(c.LastInboundAt),
-		UnreadCount: c.Unread, Status: c.Status,
+		UnreadCount: c.Unread, Status: c.Status, Owner: ownerOf(c.Owner),
 	}
 	if m := c.Last; m != nil {
 		out.LastMessage, out.LastMessageID = m.Text, ref(m.ID)

@@ -59,19 +59,23 @@ const hint = "Send createLeadIfMissing: true to create the lead on the way."
 
 // nouns are the platform's words for ours (DESIGN §3).
 var nouns = map[string]string{
-	"contact": "lead", "deal": "lead", "rule": "automation",
+	"contact": "lead", "deal": "lead", "rule": "automation", "trigger log": "event log",
 }
 
 // failure is the error envelope (reference §1.3).
 type failure struct {
-	Success   bool                `json:"success"`
-	Message   string              `json:"message"`
-	Code      string              `json:"code"`
-	Errors    map[string][]string `json:"errors,omitempty"`
-	Error     string              `json:"error,omitempty"` // malformed JSON only
-	Hint      string              `json:"hint,omitempty"`
-	LeadID    string              `json:"leadId,omitempty"`    // the holder of a duplicate phone
-	RequestID string              `json:"requestId,omitempty"` // answers of 5xx, for the operator
+	Success bool                `json:"success"`
+	Message string              `json:"message"`
+	Code    string              `json:"code"`
+	Errors  map[string][]string `json:"errors,omitempty"`
+	Error   string              `json:"error,omitempty"` // malformed JSON only
+	Hint    string              `json:"hint,omitempty"`
+	LeadID  string              `json:"leadId,omitempty"` // the holder of a duplicate phone
+	Owner   any                 `json:"owner,omitempty"`  // who holds a conversation that was not moved
+	// EnrollmentID is the enrollment that a lead is in already (§4.5).
+	EnrollmentID string `json:"enrollmentId,omitempty"`
+	Details      any    `json:"details,omitempty"`   // what a template lacks (§2.5)
+	RequestID    string `json:"requestId,omitempty"` // answers of 5xx, for the operator
 }
 
 // defect is an error of ours with the code string its route gives it.
@@ -123,7 +127,10 @@ func envelopeOf(err error) (int, failure) {
 	case f.Reason == reasonTrigger:
 		out.Hint = hint
 	case f.Code == fault.Conflict:
-		out.LeadID = text(f.Details["contactId"])
+		out.LeadID, out.Owner = text(f.Details["contactId"]), f.Details["owner"]
+		out.EnrollmentID = text(f.Details["enrollmentId"])
+	case f.Code == fault.Unready:
+		out.Details = f.Details["issues"]
 	}
 	return a.status, out
 }

@@ -15,7 +15,7 @@ import (
 
 // meetWarning is what a call that asks for a meeting hears: a meeting that
 // cannot be made is never fatal (§4.4.8).
-const meetWarning = "no meeting provider is set up on this server, so no meeting was created"
+const meetWarning = "meetings are not available in this version, so no meeting was created"
 
 // trigger tells that something happened to somebody, and starts the
 // automations that wait for it (§4.4).
@@ -24,6 +24,11 @@ func (f *Face) trigger(ctx context.Context, r *httpx.Request) (*httpx.Response, 
 	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
+	return f.fire(ctx, r, in)
+}
+
+// fire makes a trigger call and answers what it set off.
+func (f *Face) fire(ctx context.Context, r *httpx.Request, in triggerInput) (*httpx.Response, error) {
 	call, err := f.call(ctx, r, in)
 	if err != nil {
 		return nil, err

@@ -47,7 +47,13 @@ func (f *Face) listLeads(ctx context.Context, r *httpx.Request) (*httpx.Response
 	if err != nil {
 		return nil, err
 	}
+	return f.leadPage(ctx, r, q, nothing)
+}
+
+// leadPage answers the page of leads that a filter selects.
+func (f *Face) leadPage(ctx context.Context, r *httpx.Request, q deal.CardFilter, nothing bool) (*httpx.Response, error) {
 	var cards []deal.Card
+	var err error
 	total := 0
 	if !nothing {
 		if cards, total, err = f.s.Deals.List(ctx, r.Principal.Tenant, q); err != nil {

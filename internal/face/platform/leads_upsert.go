@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"strings"
 
 	"parley/internal/automation"
 	"parley/internal/deal"
@@ -29,20 +30,44 @@ func (f *Face) upsertLead(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err != nil {
 		return nil, err
 	}
-	card, isNew, err := f.s.Deals.Upsert(ctx, r.Principal.Tenant, actor(r), n)
-	if err != nil {
-		return nil, leadFault(err)
+	var card deal.Card
+	var isNew bool
+	if call == nil {
+		card, isNew, err = f.s.Deals.Upsert(ctx, r.Principal.Tenant, actor(r), n)
+	} else { // one transaction: the lead and what its trigger owes
+		card, isNew, _, err = f.s.Automations.Upsert(ctx, r.Principal.Tenant, actor(r), n, *call)
 	}
-	if call != nil {
-		call.Lead = card.Contact.ID
-		if _, err := f.s.Automations.Fire(ctx, r.Principal.Tenant, actor(r), *call); err != nil {
-			return nil, orDefect(err, "TRIGGER_FAILED")
+	if err != nil {
+		err = leadFault(err)
+		if call != nil {
+			err = orDefect(in.whence(err), "TRIGGER_FAILED")
 		}
+		return nil, err
 	}
 	if isNew {
 		return created(leadOf(r.Principal.TenantCode, card))
 	}
 	return ok(leadOf(r.Principal.TenantCode, card))
+}
+
+// whence gives the fault of a trigger's variable the field of the body that it
+// came from.
+func (in *upsertInput) whence(err error) error {
+	f := fault.As(err)
+	if f == nil {
+		return err
+	}
+	name, is := strings.CutPrefix(f.Field, "variables.")
+	if !is {
+		return err
+	}
+	root := "leadData."
+	if _, there := in.ModuleInfo[name]; there {
+		root = "moduleInfo."
+	}
+	c := *f
+	c.Field, c.Message = root+name, strings.Replace(f.Message, f.Field, root+name, 1)
+	return &c
 }
 
 // readUpsert reads the person of an upsert: only the phone is required, because
@@ -72,6 +97,7 @@ func (f *Face) readUpsert(ctx context.Context, r *httpx.Request, in upsertInput)
 			return n, err
 		}
 	}
+	n.Note, n.Activity = text(in.ModuleInfo["message"]), text(in.ModuleInfo["activityNote"])
 	for key, ref := range moduleRefs(in.ModuleInfo) {
 		if n.Refs == nil {
 			n.Refs = map[string]string{}

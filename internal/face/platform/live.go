@@ -2,207 +2,168 @@ package platform
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
+	"sync"
 
 	"parley/internal/conversation"
+	"parley/internal/deal"
 	"parley/internal/event"
 	"parley/internal/fault"
-	"parley/internal/httpx"
-	"parley/internal/id"
 	"parley/internal/realtime"
-	"parley/internal/realtime/socketio"
 )
 
-// Live turns an event of the feed into the messages that the SDK subscribes to
-// (seed 000, "Standard Event Reference"; reference §5.2). The room of a tenant is
-// its client code.
-func (f *Face) Live(ctx context.Context, e event.Event) ([]realtime.Push, error) {
-	var name string
-	var payload any
-	var err error
-	switch e.Type {
-	case "message.received":
-		name, payload, err = f.liveReceived(ctx, e)
-	case "message.sent":
-		name, payload, err = f.liveSent(ctx, e)
-	case "contact.created":
-		name, payload, err = f.liveLead(ctx, e, "crm.lead_created")
-	case "contact.updated", "contact.archived", "contact.unarchived", "contact.tag_added", "contact.tag_removed", "deal.moved", "deal.updated":
-		name, payload, err = f.liveLead(ctx, e, "crm.lead_updated")
-	case "run.failed":
-		name, payload, err = f.liveFailed(ctx, e)
-	default:
-		return nil, nil
-	}
-	if fault.As(err) != nil && fault.As(err).Code == fault.NotFound {
-		return nil, nil // it was erased since
-	}
-	if err != nil {
-		return nil, err
-	}
-	code, err := f.codeOf(ctx, e.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	return []realtime.Push{{Room: code, Event: name, Payload: payload}}, nil
-}
-
-func (f *Face) codeOf(ctx context.Context, tenant id.ID) (string, error) {
-	t, err := f.s.Tenants.ByID(ctx, tenant)
-	return t.Code, err
-}
-
-func (f *Face) liveReceived(ctx context.Context, e event.Event) (string, any, error) {
-	m, c, err := f.messageOf(ctx, e)
-	if err != nil {
-		return "", nil, err
-	}
-	return "whatsapp.message_received", map[string]any{"from": c.Address, "body": m.Text, "conversationId": c.ID, "messageId": m.ID,
-		"leadId": m.Contact, "type": m.Kind, "name": c.Name, "timestamp": stamp(m.CreatedAt), "whatsappMessageId": m.ProviderID}, nil
-}
-
-func (f *Face) liveSent(ctx context.Context, e event.Event) (string, any, error) {
-	m, c, err := f.messageOf(ctx, e)
-	if err != nil {
-		return "", nil, err
-	}
-	return "whatsapp.message_sent", map[string]any{"to": c.Address, "messageId": m.ID, "conversationId": c.ID, "status": m.Status,
-		"leadId": m.Contact, "whatsappMessageId": m.ProviderID}, nil
-}
-
-func (f *Face) messageOf(ctx context.Context, e event.Event) (m conversation.Message, c conversation.Conversation, err error) {
-	if m, err = f.s.Conversations.Message(ctx, e.Tenant, e.Subject); err != nil {
-		return m, c, err
-	}
-	c, err = f.s.Conversations.Get(ctx, e.Tenant, m.Conversation)
-	return m, c, err
-}
-
-func (f *Face) liveLead(ctx context.Context, e event.Event, name string) (string, any, error) {
-	card, err := f.s.Deals.Card(ctx, e.Tenant, e.Contact)
-	if err != nil {
-		return "", nil, err
-	}
-	c := card.Contact
-	out := map[string]any{"leadId": c.ID, "_id": c.ID, "phone": c.Phone(), "firstName": c.FirstName, "source": c.Source,
-		"stageId": card.Stage.ID, "stageName": card.Stage.Name, "pipelineId": card.Pipeline.ID, "status": card.Deal.Status}
-	if name == "crm.lead_updated" {
-		out["changes"] = append([]string{}, e.Changed...)
-	}
-	return name, out, nil
-}
-
-func (f *Face) liveFailed(ctx context.Context, e event.Event) (string, any, error) {
-	run, err := f.s.Automations.Run(ctx, e.Tenant, e.Subject)
-	if err != nil {
-		return "", nil, err
-	}
-	return "automation.failed", map[string]any{"trigger": run.Trigger, "reason": run.Error, "leadId": run.Contact, "ruleId": run.Rule, "runId": run.ID}, nil
-}
-
-// Handshake lets a socket into its tenant's room. The key may come in any of the
-// places that clients are known to use (reference §5.1). Without a key the client
-// is let in and hears nothing; with a wrong one it is refused.
-func (f *Face) Handshake(ctx context.Context, h socketio.Handshake) (rooms []string, session any, err error) {
-	first := func(auth string, headers ...string) string {
-		if s, ok := h.Auth[auth].(string); ok && s != "" {
-			return s
+// Translate lists the messages that an event of the feed is told as: those that
+// the SDK subscribes to (seed 000, "Standard Event Reference"; reference §5.2)
+// and those of the backend and the react client (§5.3). The list depends on the
+// type of the event alone, and its order is kept: an offset counts in it.
+func (f *Face) Translate(e event.Event) []realtime.Push {
+	l := &liveEvent{f: f, e: e}
+	noun, what, _ := strings.Cut(e.Type, ".")
+	switch noun {
+	case "message":
+		return l.message(what)
+	case "conversation":
+		if what == "deleted" {
+			return []realtime.Push{l.narrow("conversation_deleted", l.conversationGone)}
 		}
-		if s := h.Query.Get(auth); s != "" {
-			return s
+		return []realtime.Push{l.narrow("conversation_updated", l.conversationNow)}
+	case "contact":
+		if what == "created" {
+			return []realtime.Push{l.push("crm.lead_created", l.leadBrief), l.push("lead_update", l.lead)}
 		}
-		for _, name := range headers {
-			if s := h.Header.Get(name); s != "" {
-				return s
-			}
+		return []realtime.Push{l.push("crm.lead_updated", l.leadChanged), l.push("lead_update", l.lead)}
+	case "deal":
+		if what == "created" { // it comes with the lead, which tells of itself
+			return []realtime.Push{l.push("lead_update", l.lead)}
 		}
-		return ""
+		return []realtime.Push{l.push("crm.lead_updated", l.leadChanged), l.push("lead_update", l.lead)}
+	case "run":
+		if what == "failed" {
+			return []realtime.Push{l.push("automation.failed", l.runFailed), l.push("workflow-run-update", l.run)}
+		}
+		return []realtime.Push{l.push("workflow-run-update", l.run)}
 	}
-	token := first("apiKey", "x-api-key", "x-erix-api-key")
-	if token == "" {
-		token = first("token", "x-socket-token")
-	}
-	if token == "" {
-		return nil, nil, nil
-	}
-	p, err := f.admit(ctx, token, first("clientCode", "x-client-code", "x-erix-client-code", "x-socket-client-code"))
-	if err != nil {
-		return nil, nil, err
-	}
-	return []string{p.TenantCode}, p, nil
+	return nil
 }
 
-// admit checks a socket's key like a request's.
-func (f *Face) admit(ctx context.Context, token, code string) (*httpx.Principal, error) {
-	key, err := f.s.Access.Authenticate(ctx, Name, strings.TrimSpace(token))
-	if err != nil {
-		if fault.As(err) != nil {
-			return nil, fault.New(fault.Unauthorized, "Unauthorized")
-		}
-		return nil, err
+func (l *liveEvent) message(what string) []realtime.Push {
+	status := l.narrow("message_status_update", l.messageStatus)
+	switch what {
+	case "received":
+		return []realtime.Push{l.narrow("whatsapp.message_received", l.received), l.narrow("new_message", l.newMessage)}
+	case "queued":
+		return []realtime.Push{l.narrow("new_message", l.newMessage)}
+	case "sent":
+		return []realtime.Push{l.narrow("whatsapp.message_sent", l.sent), l.narrow("message_sent", l.messageNow), status}
+	case "failed":
+		return []realtime.Push{l.narrow("message_failed", l.messageNow), status}
+	case "delivered", "read":
+		return []realtime.Push{status}
 	}
-	if code = strings.ToUpper(strings.TrimSpace(code)); code != "" && code != key.TenantCode {
-		return nil, fault.New(fault.Unauthorized, "Unauthorized")
-	}
-	return &httpx.Principal{Tenant: key.Tenant, TenantCode: key.TenantCode, Key: key.ID, Face: Name, Scopes: key.Scopes}, nil
+	return []realtime.Push{l.narrow("message_updated", l.messageUpdated)}
 }
 
-// SocketEvent answers what clients send: join-room and leave-room with a client
-// code or a conversation id, and join, the older spelling (reference §5.1). A
-// room of another tenant is refused like one that does not exist.
-func (f *Face) SocketEvent(ctx context.Context, s *socketio.Socket, name string, args []json.RawMessage, ack func(args ...any)) {
-	room, token := roomOf(args)
-	switch name {
-	case "join-room", "join":
-		if f.mayJoin(ctx, s, room, token) {
-			s.Join(room)
-			ack(map[string]any{"success": true, "room": room})
-			return
-		}
-		ack(map[string]any{"success": false, "code": "UNAUTHORIZED", "message": "connect with auth: {apiKey, clientCode} to join this room"})
-	case "leave-room":
-		s.Leave(room)
-		ack(map[string]any{"success": true, "room": room})
-	}
+// liveEvent is an event on its way to live clients. What its messages need is
+// read when the first of them is made, and once.
+type liveEvent struct {
+	f *Face
+	e event.Event
+
+	code         once[string]
+	msg          once[conversation.Message]
+	conversation once[conversation.Conversation]
+	card         once[deal.Card]
 }
 
-// roomOf reads the room, and a key if the client gives one with it:
-// join-room("CODE") or join-room({apiKey, clientCode}).
-func roomOf(args []json.RawMessage) (room, token string) {
-	if len(args) == 0 {
-		return "", ""
-	}
-	if json.Unmarshal(args[0], &room) == nil {
-		return room, ""
-	}
-	var o struct{ APIKey, ClientCode, ConversationID string }
-	_ = json.Unmarshal(args[0], &o)
-	if o.ConversationID != "" {
-		return o.ConversationID, o.APIKey
-	}
-	return o.ClientCode, o.APIKey
+// once keeps what a load returned; a load that failed is tried again.
+type once[T any] struct {
+	mu   sync.Mutex
+	done bool
+	v    T
 }
 
-func (f *Face) mayJoin(ctx context.Context, s *socketio.Socket, room, token string) bool {
-	p, _ := s.Session().(*httpx.Principal)
-	if p == nil && token != "" {
-		admitted, err := f.admit(ctx, token, "")
+func (o *once[T]) get(load func() (T, error)) (T, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.done {
+		return o.v, nil
+	}
+	v, err := load()
+	if err == nil {
+		o.v, o.done = v, true
+	}
+	return v, err
+}
+
+func (l *liveEvent) clientCode(ctx context.Context) (string, error) {
+	return l.code.get(func() (string, error) {
+		t, err := l.f.s.Tenants.ByID(ctx, l.e.Tenant)
+		return t.Code, err
+	})
+}
+
+// push makes a message for the tenant's room.
+func (l *liveEvent) push(name string, payload func(ctx context.Context, code string) (any, error)) realtime.Push {
+	return realtime.Push{Event: name, Make: func(ctx context.Context) (realtime.Body, error) {
+		code, err := l.clientCode(ctx)
 		if err != nil {
-			return false
+			return realtime.Body{}, err
 		}
-		p = admitted
+		p, err := payload(ctx, code)
+		return realtime.Body{Args: []any{p}}, err
+	}}
+}
+
+// narrow makes a message for the tenant's room and the conversation's.
+func (l *liveEvent) narrow(name string, payload func(ctx context.Context, code string) (any, error)) realtime.Push {
+	p := l.push(name, payload)
+	whole := p.Make
+	p.Narrow = true
+	p.Make = func(ctx context.Context) (realtime.Body, error) {
+		body, err := whole(ctx)
+		if err != nil {
+			return body, err
+		}
+		room := l.e.Subject
+		if strings.HasPrefix(l.e.Type, "message.") {
+			m, err := l.said(ctx)
+			if err != nil {
+				return body, err
+			}
+			room = m.Conversation
+		}
+		body.Rooms = []string{room.String()}
+		return body, nil
 	}
-	if p == nil || room == "" {
-		return false
-	}
-	if strings.EqualFold(room, p.TenantCode) {
-		return true
-	}
-	conv, err := id.Parse(room)
-	if err != nil {
-		return false
-	}
-	_, err = f.s.Conversations.Get(ctx, p.Tenant, conv)
-	return err == nil
+	return p
+}
+
+func (l *liveEvent) said(ctx context.Context) (conversation.Message, error) {
+	return l.msg.get(func() (conversation.Message, error) {
+		return l.f.s.Conversations.Message(ctx, l.e.Tenant, l.e.Subject)
+	})
+}
+
+// talk returns the conversation of the event.
+func (l *liveEvent) talk(ctx context.Context) (conversation.Conversation, error) {
+	return l.conversation.get(func() (conversation.Conversation, error) {
+		cid := l.e.Subject
+		if strings.HasPrefix(l.e.Type, "message.") {
+			m, err := l.said(ctx)
+			if err != nil {
+				return conversation.Conversation{}, err
+			}
+			cid = m.Conversation
+		}
+		return l.f.s.Conversations.Get(ctx, l.e.Tenant, cid)
+	})
+}
+
+func (l *liveEvent) person(ctx context.Context) (deal.Card, error) {
+	return l.card.get(func() (deal.Card, error) {
+		if l.e.Contact.IsZero() {
+			return deal.Card{}, fault.Unknown("lead")
+		}
+		return l.f.s.Deals.Card(ctx, l.e.Tenant, l.e.Contact)
+	})
 }

@@ -34,13 +34,13 @@ func (f *Face) sendMessage(ctx context.Context, r *httpx.Request) (*httpx.Respon
 		err = elsewhere(elsewhere(err, "conversation", "conversationId"), "message", "replyToId")
 		return nil, renamed(err, sendFields)
 	}
-	out := messageOf(r.Principal.TenantCode, m)
+	out := f.messageView(r, m)
 	return dual(sentMessage{out, out})
 }
 
 // sendFields are the names of a send's fields on this wire.
 var sendFields = map[string]string{"media": "mediaUrl", "media.url": "mediaUrl", "kind": "mediaType", "template": "templateName",
-	"conversation": "conversationId", "replyTo": "replyToId"}
+	"conversation": "conversationId", "replyTo": "replyToId", "file": "mediaUrl"}
 
 // mediaTypes are the kinds of files (§2.1).
 var mediaTypes = []string{channel.Image, channel.Video, channel.Audio, channel.Document}
@@ -145,6 +145,7 @@ func messageOf(code string, m conversation.Message) message {
 		SentBy: m.SentBy, Status: m.Status, StatusHistory: []statusAt{}, ReplyTo: ref(m.ReplyTo),
 		ReplyToWhatsappID: orNull(m.ReplyToProvider), Reactions: []reaction{}, Metadata: orNone(m.Metadata),
 	}
+	out.IsStarred, _ = m.Metadata["isStarred"].(bool)
 	for _, h := range m.History {
 		out.StatusHistory = append(out.StatusHistory, statusAt{h.Status, stamp(h.At)})
 	}
@@ -157,7 +158,12 @@ func messageOf(code string, m conversation.Message) message {
 	}
 	if a := m.Media; a != nil {
 		out.Caption, out.Filename, out.MediaURL, out.MediaType = orNull(a.Caption), orNull(a.Filename), orNull(a.URL), orNull(m.Kind)
-		if a.URL == "" {
+		switch {
+		case !a.File.IsZero():
+			out.MediaURL = orNull(a.Link)
+		case a.Missing != "":
+			out.MediaURL = ""
+		case a.URL == "":
 			out.MediaURL = "processing"
 		}
 	}

@@ -13,9 +13,15 @@ func (f *Face) listPipelines(ctx context.Context, r *httpx.Request) (*httpx.Resp
 	if err != nil {
 		return nil, err
 	}
+	counts, err := f.s.Deals.Counts(ctx, r.Principal.Tenant)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]pipeline, 0, len(all))
 	for _, p := range all {
-		out = append(out, pipelineOf(r.Principal.TenantCode, p))
+		shown, n := pipelineOf(r.Principal.TenantCode, p), counts[p.ID]
+		shown.LeadCount = &n
+		out = append(out, shown)
 	}
 	return whole(out)
 }
@@ -55,7 +61,7 @@ func pipelineOf(code string, p deal.Pipeline) pipeline {
 
 func stageOf(code string, s deal.Stage) stage {
 	return stage{record: recordOf(code, s.ID, s.CreatedAt, s.UpdatedAt), PipelineID: s.Pipeline, Name: s.Name, Order: s.Position,
-		Color: s.Color, IsDefault: s.Default, IsWon: s.Won, IsLost: s.Lost, Probability: s.Probability, AutoActions: []string{}}
+		Color: s.Color, IsDefault: s.Default, IsWon: s.Won, IsLost: s.Lost, Probability: s.Probability, AutoActions: orNoActions(s.AutoActions)}
 }
 
 func boardOf(code string, b deal.Board) boardView {
@@ -63,6 +69,35 @@ func boardOf(code string, b deal.Board) boardView {
 	for _, c := range b.Columns {
 		out.Columns = append(out.Columns, column{Stage: stageOf(code, c.Stage), Leads: leadsOf(code, c.Cards),
 			LeadCount: c.Count, Total: c.Count, TotalValue: c.Value})
+	}
+	return out
+}
+
+func stagesOf(code string, list []deal.Stage) []stage {
+	out := make([]stage, 0, len(list))
+	for _, s := range list {
+		out = append(out, stageOf(code, s))
+	}
+	return out
+}
+
+func orNoActions(list []map[string]any) []map[string]any {
+	if list == nil {
+		return []map[string]any{}
+	}
+	return list
+}
+
+func wholeOf(code string, p deal.Pipeline) wholePipeline {
+	shown := pipelineOf(code, p)
+	return wholePipeline{shown, shown}
+}
+
+func forecastOf(f deal.Forecast) forecast {
+	out := forecast{Rows: []forecastRow{}, GrandTotal: f.Expected, TotalPipeline: f.Total}
+	for _, row := range f.Rows {
+		out.Rows = append(out.Rows, forecastRow{StageID: row.Stage.ID, StageName: row.Stage.Name, StageColor: row.Stage.Color, Probability: row.Stage.Probability,
+			TotalValue: row.Total, ExpectedRevenue: row.Expected, LeadCount: row.Count, Total: row.Count})
 	}
 	return out
 }

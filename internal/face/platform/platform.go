@@ -14,6 +14,7 @@ import (
 	"parley/internal/httpx"
 	"parley/internal/job"
 	"parley/internal/tenant"
+	"parley/internal/webhook"
 )
 
 // Name is the face's name: keys are made for it and scopes begin with it.
@@ -29,6 +30,7 @@ type Services struct {
 	Accounts      *account.Service
 	Conversations *conversation.Service
 	Automations   *automation.Service
+	Webhooks      *webhook.Service
 	Jobs          *job.Console
 	System        System
 	Clock         clock.Clock

@@ -42,7 +42,11 @@ func templateOf(code string, t conversation.Template) templateView {
 		Status: t.Status, Category: t.Category, HeaderType: t.HeaderType, HeaderText: t.HeaderText, BodyText: t.BodyText,
 		FooterText: t.FooterText, Buttons: t.Buttons, Components: json.RawMessage(t.Components), TemplateID: orNull(t.ProviderID),
 		VariablesCount: t.Variables, VariablePositions: []int{}, VariableMapping: t.Mapping, OnEmptyVariable: t.OnEmpty,
-		MappingStatus: t.MappingStatus, LastSyncedAt: stamp(t.LastSyncedAt), IsActive: t.Active,
+		MappingStatus: t.MappingStatus, LastSyncedAt: stamp(t.LastSyncedAt), IsActive: t.Active, LastMappedAt: stamp(t.MappedAt),
+		Subject: orNull(t.Subject), ContentType: orNull(t.ContentType), Attachments: t.Attachments,
+	}
+	if out.Attachments == nil {
+		out.Attachments = []map[string]any{}
 	}
 	for _, p := range t.Positions {
 		out.VariablePositions = append(out.VariablePositions, p.Position)

@@ -33,6 +33,7 @@ type run struct {
 	RuleVersion    int                   `json:"ruleVersion"`
 	LeadID         id.ID                 `json:"leadId"`
 	TriggeredBy    string                `json:"triggeredBy"` // "trigger" for a call, "event" otherwise
+	Origin         orNull                `json:"origin"`      // "stage" for what a stage's autoActions do
 	EventLogID     ref                   `json:"eventLogId"`
 	Trigger        string                `json:"trigger"`
 	Status         string                `json:"status"`
@@ -41,6 +42,7 @@ type run struct {
 	NodeResults    map[string]nodeResult `json:"nodeResults"`
 	Variables      map[string]any        `json:"variables"`
 	Error          orNull                `json:"error"`
+	ExitReason     orNull                `json:"exitReason"` // ours: why it ended before its last node
 	StartedAt      stamp                 `json:"startedAt"`
 	CompletedAt    stamp                 `json:"completedAt"`
 }

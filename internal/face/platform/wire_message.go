@@ -2,6 +2,7 @@ package platform
 
 import (
 	"encoding/json"
+	"strings"
 
 	"parley/internal/channel"
 	"parley/internal/conversation"
@@ -11,20 +12,103 @@ import (
 // conversationView is a conversation (reference §3.13).
 type conversationView struct {
 	record
-	LeadID            ref    `json:"leadId"`
-	Channel           string `json:"channel"`
-	Phone             string `json:"phone"`
-	UserName          string `json:"userName"`
-	ProfilePicture    orNull `json:"profilePicture"`
-	LastMessage       string `json:"lastMessage"`
-	LastMessageID     ref    `json:"lastMessageId"`
-	LastMessageType   orNull `json:"lastMessageType"`
-	LastMessageStatus orNull `json:"lastMessageStatus"`
-	LastMessageSender orNull `json:"lastMessageSender"` // admin or user
-	LastMessageAt     stamp  `json:"lastMessageAt"`
-	LastUserMessageAt stamp  `json:"lastUserMessageAt"`
-	UnreadCount       int    `json:"unreadCount"`
-	Status            string `json:"status"`
+	LeadID            ref       `json:"leadId"`
+	Channel           string    `json:"channel"`
+	Phone             string    `json:"phone"`
+	UserName          string    `json:"userName"`
+	ProfilePicture    orNull    `json:"profilePicture"`
+	LastMessage       string    `json:"lastMessage"`
+	LastMessageID     ref       `json:"lastMessageId"`
+	LastMessageType   orNull    `json:"lastMessageType"`
+	LastMessageStatus orNull    `json:"lastMessageStatus"`
+	LastMessageSender orNull    `json:"lastMessageSender"` // admin or user
+	LastMessageAt     stamp     `json:"lastMessageAt"`
+	LastUserMessageAt stamp     `json:"lastUserMessageAt"`
+	UnreadCount       int       `json:"unreadCount"`
+	Status            string    `json:"status"`
+	Owner             ownerView `json:"owner"` // ours
+}
+
+// ownerView is who answers in a conversation. It is our addition.
+type ownerView struct {
+	Kind    string `json:"kind"` // bot, queue or agent
+	Agent   orNull `json:"agent"`
+	Since   stamp  `json:"since"`
+	Version int    `json:"version"`
+}
+
+// ownerMoveView is one entry of an owner's history.
+type ownerMoveView struct {
+	Version int       `json:"version"`
+	Action  string    `json:"action"`
+	From    ownerView `json:"from"`
+	To      ownerView `json:"to"`
+	Actor   string    `json:"actor"`
+	At      stamp     `json:"at"`
+}
+
+// ownerAnswer is a conversation's owner with the moves that led there.
+type ownerAnswer struct {
+	ownerView
+	History []ownerMoveView `json:"history"`
+}
+
+// moveInput is the body of a move.
+type moveInput struct {
+	Action  *string `json:"action"`
+	Agent   *string `json:"agent"`
+	AgentID *string `json:"agentId"`
+	Version *int    `json:"version"`
+}
+
+// conversationInput is the body of create, link-lead and update (§2.2).
+type conversationInput struct {
+	Phone     *string `json:"phone"`
+	To        *string `json:"to"` // alias of phone
+	Name      *string `json:"name"`
+	UserName  *string `json:"userName"` // alias of name
+	FirstName *string `json:"firstName"`
+	LastName  *string `json:"lastName"`
+	Email     *string `json:"email"`
+	LeadID    *string `json:"leadId"`
+	Lead      *string `json:"lead"` // alias of leadId
+	Status    *string `json:"status"`
+}
+
+// name is the person's name in whichever spelling it came.
+func (in conversationInput) name() string {
+	if n := value(first(in.Name, in.UserName)); n != "" {
+		return n
+	}
+	return strings.TrimSpace(value(in.FirstName) + " " + value(in.LastName))
+}
+
+// idsInput is the body of bulk-delete.
+type idsInput struct {
+	IDs             []string `json:"ids"`
+	ConversationIDs []string `json:"conversationIds"` // alias
+}
+
+// starInput and reactInput are the bodies of star and react (§2.1).
+type starInput struct {
+	IsStarred *bool `json:"isStarred"`
+	Starred   *bool `json:"starred"` // alias
+}
+
+type reactInput struct {
+	Reaction *string `json:"reaction"`
+	Emoji    *string `json:"emoji"` // alias
+}
+
+// uploadView is a file that was uploaded (§2.1).
+type uploadView struct {
+	URL      string `json:"url"`
+	Type     string `json:"type"` // the kind of message that carries it
+	MimeType string `json:"mimeType"`
+	Filename string `json:"filename"`
+	Size     int64  `json:"sizeBytes"`
+	SHA256   string `json:"sha256"`
+	ID       id.ID  `json:"id"`
 }
 
 // message is one message (reference §3.14, §3.22).
@@ -125,6 +209,10 @@ type templateView struct {
 	OnEmptyVariable   string                   `json:"onEmptyVariable"`
 	MappingStatus     string                   `json:"mappingStatus"`
 	LastSyncedAt      stamp                    `json:"lastSyncedAt"`
+	LastMappedAt      stamp                    `json:"lastMappingUpdatedAt"`
+	Subject           orNull                   `json:"subject"`
+	ContentType       orNull                   `json:"contentType"`
+	Attachments       []map[string]any         `json:"attachments"`
 	IsActive          bool                     `json:"isActive"`
 }
 

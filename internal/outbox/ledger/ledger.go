@@ -66,6 +66,9 @@ type Content struct {
 	// ReplyTo is our id of the message this one answers, or reacts to. Its
 	// provider id is looked up when the row is handed over.
 	ReplyTo id.ID `json:"replyTo,omitzero"`
+	// Purpose is what the message is for, for the consent that is asked when it is
+	// handed over; "" for one that was promised before purposes were recorded.
+	Purpose string `json:"purpose,omitempty"`
 }
 
 const columns = "id, account_id, conversation_id, contact_id, state, attempt, failures, next_at, lease_until, tried_at, sending, last_error, queued_at, updated_at"

@@ -20,7 +20,7 @@ import (
 )
 
 // crowd is how many clients the benchmarks connect.
-const crowd = 1000
+var crowd = 1000
 
 // thin is a client that costs next to nothing, so that what is measured is the
 // server: it upgrades by hand and sends unmasked bytes under a mask of zero.
@@ -130,7 +130,7 @@ func bareRig(t testing.TB) *rig {
 func ourRig(t testing.TB) *rig {
 	s := New(Options{
 		SendQueue:    1 << 16, // the crowd shares two processors with the server: measure, do not cut
-		Authenticate: func(context.Context, Handshake) ([]string, any, error) { return []string{"r"}, nil, nil },
+		Authenticate: func(context.Context, Handshake) (Entry, error) { return Entry{Rooms: []string{"r"}}, nil },
 	})
 	h := httptest.NewServer(s)
 	r := &rig{emit: func(b *testing.B) {
@@ -205,7 +205,7 @@ func BenchmarkFanOut(b *testing.B) {
 			}
 			size := int64(len(benchMessage()) + 4) // a frame's header is 4 bytes at this size
 			await := func(events int) {
-				for bytesRead.Load() < int64(events)*crowd*size {
+				for bytesRead.Load() < int64(events)*int64(crowd)*size {
 					time.Sleep(50 * time.Microsecond)
 				}
 			}
@@ -220,8 +220,8 @@ func BenchmarkFanOut(b *testing.B) {
 			}
 			await(b.N)
 			b.StopTimer()
-			b.ReportMetric(float64(b.N)*crowd/b.Elapsed().Seconds(), "deliveries/s")
-			b.ReportMetric(float64(inEmit.Nanoseconds())/float64(b.N)/crowd, "emit-ns/socket")
+			b.ReportMetric(float64(b.N)*float64(crowd)/b.Elapsed().Seconds(), "deliveries/s")
+			b.ReportMetric(float64(inEmit.Nanoseconds())/float64(b.N)/float64(crowd), "emit-ns/socket")
 			r.stop()
 			readers.Wait()
 		})
@@ -241,13 +241,66 @@ func BenchmarkIdleConnection(b *testing.B) {
 				before, stacks, goroutines := footprint()
 				r := c.rig(b)
 				after, stacksAfter, goroutinesAfter := footprint()
-				b.ReportMetric(float64(after-before)/crowd, "heap-B/conn")
-				b.ReportMetric(float64(stacksAfter-stacks)/crowd, "stack-B/conn")
-				b.ReportMetric(float64(goroutinesAfter-goroutines)/crowd, "goroutines/conn")
+				b.ReportMetric(float64(after-before)/float64(crowd), "heap-B/conn")
+				b.ReportMetric(float64(stacksAfter-stacks)/float64(crowd), "stack-B/conn")
+				b.ReportMetric(float64(goroutinesAfter-goroutines)/float64(crowd), "goroutines/conn")
 				r.stop()
 			}
 		})
 	}
+}
+
+// BenchmarkFiveThousand is BenchmarkIdleConnection at 5,000 connections, both
+// ends in this process; "polling" are sessions between two polls.
+func BenchmarkFiveThousand(b *testing.B) {
+	defer func(n int) { crowd = n }(crowd)
+	crowd = 5000
+	for _, c := range []struct {
+		name string
+		rig  func(testing.TB) *rig
+	}{{"tcp", tcpRig}, {"ours", ourRig}, {"polling", pollingRig}} {
+		b.Run(c.name, func(b *testing.B) {
+			for range b.N {
+				before, stacks, goroutines := footprint()
+				r := c.rig(b)
+				after, stacksAfter, goroutinesAfter := footprint()
+				b.ReportMetric(float64(after-before)/float64(crowd), "heap-B/conn")
+				b.ReportMetric(float64(stacksAfter-stacks)/float64(crowd), "stack-B/conn")
+				b.ReportMetric(float64(goroutinesAfter-goroutines)/float64(crowd), "goroutines/conn")
+				r.stop()
+			}
+		})
+	}
+}
+
+// pollingRig is a crowd of sessions that poll, between two polls.
+func pollingRig(t testing.TB) *rig {
+	s := New(Options{Authenticate: func(context.Context, Handshake) (Entry, error) { return Entry{Rooms: []string{"r"}}, nil }})
+	ask := func(method, sid, body string) {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest(method, DefaultPath+"?EIO=4&transport=polling"+sid, strings.NewReader(body)))
+		if w.Code != 200 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	for range crowd {
+		ask("GET", "", "")
+	}
+	s.mu.Lock()
+	var sids []string
+	for sid := range s.sessions {
+		sids = append(sids, "&sid="+sid)
+	}
+	s.mu.Unlock()
+	for _, sid := range sids {
+		ask("POST", sid, "40")
+		ask("GET", sid, "")
+	}
+	return &rig{stop: func() {
+		if err := s.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}}
 }
 
 func footprint() (heap, stack int64, goroutines int) {

@@ -63,7 +63,7 @@ func (s *session) work() {
 		c := q.waiting[0]
 		q.waiting[0] = call{}
 		q.waiting, q.bytes = q.waiting[1:], q.bytes-c.size
-		s.room.Signal()
+		s.room.Broadcast()
 		s.mu.Unlock()
 		s.runCall(c)
 	}

@@ -24,14 +24,15 @@ const (
 func (s *session) handle(p packet, size int) {
 	s.mu.Lock()
 	state, sock := s.connectState, s.sock
+	asks := p.typ == typeConnect && p.nsp == rootNamespace && state == connectNone
+	if asks {
+		s.connectState = connectAsked
+	}
 	s.mu.Unlock()
 	switch {
 	case p.typ == typeConnect && p.nsp != rootNamespace:
 		s.enqueue(encodeConnectError(p.nsp, "Invalid namespace", nil))
-	case p.typ == typeConnect && state == connectNone:
-		s.mu.Lock()
-		s.connectState = connectAsked
-		s.mu.Unlock()
+	case asks:
 		s.call(size, func() { s.connect(p.auth) })
 	case sock == nil || p.nsp != rootNamespace || p.typ == typeConnect:
 		s.violation(closeProtocol, "unexpected packet")
@@ -50,17 +51,19 @@ func (s *session) handle(p packet, size int) {
 func (s *session) connect(auth map[string]any) {
 	h := *s.handshake
 	h.Auth = auth
-	var rooms []string
-	var own any
+	var in Entry
 	if f := s.srv.opts.Authenticate; f != nil {
 		var err error
-		if rooms, own, err = f(s.ctx, h); err != nil {
+		if in, err = f(s.ctx, h); err != nil {
 			s.refuse(s.explain(err))
 			return
 		}
 	}
-	sock := &Socket{sess: s, id: newID(), own: own}
-	hello, _ := encode(typeConnect, rootNamespace, 0, false, map[string]string{"sid": sock.id}) // cannot fail: a string
+	sock := &Socket{sess: s, id: newID(), own: in.Session}
+	hello, _ := encode(typeConnect, rootNamespace, 0, false, struct { // cannot fail: strings
+		SID string `json:"sid"`
+		PID string `json:"pid,omitempty"`
+	}{sock.id, in.PID})
 
 	s.mu.Lock()
 	if s.state != stateOpen {
@@ -68,13 +71,21 @@ func (s *session) connect(auth map[string]any) {
 		return
 	}
 	s.sock, s.connectState, s.handshake = sock, connectDone, nil
+	if in.Enter != nil { // it is in no room yet, so nothing can overtake the answer
+		s.connectBy = time.Time{}
+		s.push(hello)
+		s.kick()
+		s.mu.Unlock()
+		in.Enter(s.ctx, sock)
+		return
+	}
 	// The client must hear that it is connected before any event, and must miss
 	// no event after that: so the answer is queued, the rooms are joined, and
 	// only then is it sent.
 	s.push(hello)
 	s.held = true
 	s.mu.Unlock()
-	s.srv.hub.join(sock, rooms...)
+	s.srv.hub.join(sock, in.Rooms...)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()

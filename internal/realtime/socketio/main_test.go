@@ -126,9 +126,9 @@ func eventually(t testing.TB, what string, ok func() bool) {
 }
 
 // byRoom lets everybody in, into the room the client names.
-func byRoom(_ context.Context, h Handshake) ([]string, any, error) {
+func byRoom(_ context.Context, h Handshake) (Entry, error) {
 	room, _ := h.Auth["room"].(string)
-	return []string{room}, h.Auth, nil
+	return Entry{Rooms: []string{room}, Session: h.Auth}, nil
 }
 
 func raw(s ...string) []json.RawMessage {

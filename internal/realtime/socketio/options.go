@@ -21,7 +21,9 @@ const (
 	DefaultPingTimeout    = 20 * time.Second
 	DefaultConnectTimeout = 45 * time.Second
 	DefaultMaxPayload     = 1_000_000
-	DefaultSendQueue      = 256
+	DefaultSendQueue      = 2048
+	DefaultSendBytes      = 4 << 20
+	DefaultUpgradeTimeout = 10 * time.Second
 	DefaultMaxConnections = 10_000
 )
 
@@ -37,14 +39,30 @@ type Handshake struct {
 	RemoteAddr string
 }
 
+// Entry is how a client that is let in enters.
+type Entry struct {
+	// Session is what Socket.Session returns.
+	Session any
+	// Rooms are those the client is in from the first moment.
+	Rooms []string
+	// PID is told with the CONNECT answer. A client of socket.io 4.6 or later
+	// that has one shows it again when it comes back, as auth.pid, together with
+	// auth.offset, the last argument of the last event it got. Answering the pid
+	// it showed tells it that it has missed nothing.
+	PID string
+	// Enter, unless nil, runs after the answer was queued and before any event of
+	// the client is handled. It may Write what the client missed, and joins rooms
+	// itself.
+	Enter func(ctx context.Context, s *Socket)
+}
+
 // Options configure a Server. The zero value of a field means its default.
 type Options struct {
-	// Authenticate decides whether a client may connect, which rooms it is in
-	// from the first moment, and what Socket.Session returns. An error refuses
-	// it with CONNECT_ERROR: the client sees the message and code of a
-	// *fault.Error; the text of any other error is only logged. ctx ends with
+	// Authenticate decides whether a client may connect and how it enters. An
+	// error refuses it with CONNECT_ERROR: the client sees the message and code of
+	// a *fault.Error; the text of any other error is only logged. ctx ends with
 	// the connection. Without Authenticate everybody connects, into no room.
-	Authenticate func(ctx context.Context, h Handshake) (rooms []string, session any, err error)
+	Authenticate func(ctx context.Context, h Handshake) (Entry, error)
 	// OnEvent receives each event of a client. ack answers it; it may be called
 	// from any goroutine, only the first call counts, and it does nothing when
 	// the client asked for no answer. ctx ends with the connection.
@@ -65,12 +83,21 @@ type Options struct {
 	MaxPayload int64
 	// SendQueue is the number of messages a client may lag before it is cut.
 	SendQueue int
+	// SendBytes is the number of bytes a client may lag before it is cut. A
+	// single message may be larger.
+	SendBytes int
+	// UpgradeTimeout is how long a probe of a WebSocket beside a polling session
+	// may take before it is given up.
+	UpgradeTimeout time.Duration
 	// MaxConnections bounds the open connections; further ones get a 503.
 	MaxConnections int
 
 	// AllowOrigin says whether pages of an origin may connect. It is asked only
 	// when a request names one. Without it, only the request's own host may.
 	AllowOrigin func(origin string) bool
+	// Draining tells, for a request, when the HTTP server wants it to end; a poll
+	// that waits then ends its session, so that the client comes back. nil: never.
+	Draining func(r *http.Request) <-chan struct{}
 	// Clock is the source of time; the real one by default.
 	Clock clock.Clock
 	// Logger takes what an operator wants to know; nothing is logged without it.
@@ -89,6 +116,7 @@ const (
 	ReasonShutdown       = "server shutting down"
 	ReasonSlow           = "slow client"
 	ReasonPanic          = "server error"
+	ReasonBroken         = "forced server close"
 )
 
 // withDefaults fills in what the caller left out.
@@ -107,6 +135,10 @@ func (o Options) withDefaults() Options {
 	if o.SendQueue <= 0 {
 		o.SendQueue = DefaultSendQueue
 	}
+	if o.SendBytes <= 0 {
+		o.SendBytes = DefaultSendBytes
+	}
+	orDuration(&o.UpgradeTimeout, DefaultUpgradeTimeout)
 	if o.MaxConnections <= 0 {
 		o.MaxConnections = DefaultMaxConnections
 	}

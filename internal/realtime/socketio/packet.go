@@ -17,6 +17,7 @@ const (
 	enginePing    = '2'
 	enginePong    = '3'
 	engineMessage = '4'
+	engineUpgrade = '5'
 	engineNoop    = '6'
 )
 
@@ -141,14 +142,18 @@ func (p *packet) payload(b []byte) error {
 }
 
 // encodeOpen returns the Engine.IO handshake.
-func encodeOpen(sid string, o Options) []byte {
+func encodeOpen(sid string, upgrade bool, o Options) []byte {
+	upgrades := []string{}
+	if upgrade {
+		upgrades = append(upgrades, "websocket")
+	}
 	b, _ := json.Marshal(struct { // cannot fail: strings and integers
 		SID          string   `json:"sid"`
 		Upgrades     []string `json:"upgrades"`
 		PingInterval int64    `json:"pingInterval"`
 		PingTimeout  int64    `json:"pingTimeout"`
 		MaxPayload   int64    `json:"maxPayload"`
-	}{sid, []string{}, o.PingInterval.Milliseconds(), o.PingTimeout.Milliseconds(), o.MaxPayload})
+	}{sid, upgrades, o.PingInterval.Milliseconds(), o.PingTimeout.Milliseconds(), o.MaxPayload})
 	return append([]byte{engineOpen}, b...)
 }
 

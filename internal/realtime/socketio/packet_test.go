@@ -88,7 +88,7 @@ func TestEncode(t *testing.T) {
 		event("r", 0, true, json.RawMessage(`{ "k": [1, 2] }`)):        `420["r",{"k":[1,2]}]`,
 		string(encodeConnectError("/", "No", nil)):                     `44{"message":"No"}`,
 		string(encodeConnectError("/x", "No", map[string]int{"a": 1})): `44/x,{"message":"No","data":{"a":1}}`,
-		string(encodeOpen("s", Options{}.withDefaults())):              `0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`,
+		string(encodeOpen("s", false, Options{}.withDefaults())):       `0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`,
 	} {
 		if got != want {
 			t.Errorf("encoded %s, want %s", got, want)

@@ -16,12 +16,16 @@ type refusal struct {
 }
 
 var (
-	unknownTransport = &refusal{400, 0, `Transport unknown: this server speaks WebSocket only, connect with transports: ["websocket"]`}
+	unknownTransport = &refusal{400, 0, "Transport unknown: use polling or websocket"}
 	unknownSession   = &refusal{400, 1, "Session ID unknown: connect again without sid"}
 	badMethod        = &refusal{400, 2, "Bad handshake method: use GET"}
 	badRequest       = &refusal{400, 3, "Bad request: transport=websocket needs a WebSocket upgrade"}
 	forbiddenOrigin  = &refusal{403, 4, "Forbidden: pages of this origin may not connect"}
 	wrongVersion     = &refusal{400, 5, "Unsupported protocol version: use a Socket.IO client of version 3 or 4 (EIO=4)"}
+	wrongTransport   = &refusal{400, 3, "Bad request: this session has another transport"}
+	overlapping      = &refusal{400, 3, "Bad request: another request of this session is under way; the session is closed"}
+	badPayload       = &refusal{400, 3, "Bad request: the body did not arrive"}
+	tooLarge         = &refusal{413, 3, "Payload too large: send less than maxPayload bytes at once"}
 	noHijack         = &refusal{500, 3, "Bad request: this HTTP connection cannot be upgraded"}
 	serverFull       = &refusal{503, 3, "Too many connections: try again later"}
 	serverClosed     = &refusal{503, 3, "The server is shutting down: connect again later"}
@@ -36,25 +40,42 @@ func (f *refusal) write(w http.ResponseWriter) {
 	_ = json.NewEncoder(w).Encode(f) // a client that is gone needs no answer
 }
 
-// check says why a request cannot become a connection, nil when it can.
+// check says why a request is refused, nil when it is not.
 func (s *Server) check(w http.ResponseWriter, r *http.Request, q url.Values) *refusal {
+	ws := q.Get("transport") == "websocket"
 	switch {
-	case q.Get("transport") != "websocket":
+	case !ws && q.Get("transport") != "polling":
 		return unknownTransport
 	case q.Get("EIO") != "4":
 		return wrongVersion
-	case q.Get("sid") != "": // only a polling session can be taken over
-		return unknownSession
-	case r.Method != http.MethodGet:
+	case r.Method != http.MethodGet && (ws || q.Get("sid") == "" || r.Method != http.MethodPost):
 		return badMethod
-	case !strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
+	case ws && !strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
 		return badRequest
 	case !s.originAllowed(r):
 		return forbiddenOrigin
-	case !canHijack(w):
+	case ws && !canHijack(w):
 		return noHijack
 	}
 	return nil
+}
+
+// cors lets a page of another origin read the answer, unless the layer above
+// has decided that already.
+func (s *Server) cors(w http.ResponseWriter, r *http.Request) {
+	origin, h := r.Header.Get("Origin"), w.Header()
+	if origin == "" || h.Get("Access-Control-Allow-Origin") != "" || !s.originAllowed(r) {
+		return
+	}
+	h.Add("Vary", "Origin")
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+	if want := r.Header.Get("Access-Control-Request-Headers"); want != "" {
+		h.Set("Access-Control-Allow-Headers", want)
+	}
+	if r.Method == http.MethodOptions {
+		h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+	}
 }
 
 // originAllowed protects visitors of other sites: a browser sends its cookies

@@ -2,13 +2,15 @@ package socketio
 
 import (
 	"slices"
+	"strings"
 	"sync"
 )
 
 // hub knows which socket is in which room.
 type hub struct {
-	mu    sync.RWMutex // guards rooms and the room lists of sockets
+	mu    sync.RWMutex // guards rooms, below, and what sockets say is guarded by it
 	rooms map[string]*room
+	below map[string]int // how many rooms there are below a room: "a/b" is below "a"
 }
 
 // room is the set of its sockets. Its lock is taken after hub.mu, or alone by
@@ -18,7 +20,7 @@ type room struct {
 	members map[*Socket]struct{}
 }
 
-func newHub() *hub { return &hub{rooms: map[string]*room{}} }
+func newHub() *hub { return &hub{rooms: map[string]*room{}, below: map[string]int{}} }
 
 // join puts k into the rooms, unless it has disconnected.
 func (h *hub) join(k *Socket, names ...string) {
@@ -35,6 +37,9 @@ func (h *hub) join(k *Socket, names ...string) {
 		if r == nil {
 			r = &room{members: map[*Socket]struct{}{}}
 			h.rooms[name] = r
+			if above, _, ok := strings.Cut(name, "/"); ok {
+				h.below[above]++
+			}
 		}
 		r.mu.Lock()
 		r.members[k] = struct{}{}
@@ -75,6 +80,11 @@ func (h *hub) drop(k *Socket, name string) {
 	r.mu.Unlock()
 	if empty {
 		delete(h.rooms, name)
+		if above, _, ok := strings.Cut(name, "/"); ok {
+			if h.below[above]--; h.below[above] == 0 {
+				delete(h.below, above)
+			}
+		}
 	}
 }
 
@@ -90,6 +100,36 @@ func (h *hub) has(name string) bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.rooms[name] != nil
+}
+
+// concerned says whether anybody is in the room or in one below it.
+func (h *hub) concerned(name string) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.rooms[name] != nil || h.below[name] > 0
+}
+
+// spread queues m for the sockets of the rooms, once for each socket.
+func (h *hub) spread(m *Message, rooms []string) (delivered int) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for i, name := range rooms {
+		r := h.rooms[name]
+		if r == nil {
+			continue
+		}
+		r.mu.RLock()
+		for k := range r.members {
+			if i > 0 && slices.ContainsFunc(rooms[:i], func(before string) bool { return slices.Contains(k.rooms, before) }) {
+				continue
+			}
+			if m.at.Compare(k.from) > 0 && k.sess.deliver(m.with(k.tail)) {
+				delivered++
+			}
+		}
+		r.mu.RUnlock()
+	}
+	return delivered
 }
 
 // size is the number of rooms with somebody in them.

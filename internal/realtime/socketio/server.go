@@ -48,17 +48,48 @@ func New(o Options) *Server {
 	return s
 }
 
-// ServeHTTP turns the request into a connection and returns; the connection
-// lives until either side ends it, and is Close's to end, not the HTTP
-// server's.
+// ServeHTTP serves one request of a client: a poll, a payload, or the WebSocket
+// into which it turns the request. A WebSocket lives on after ServeHTTP has
+// returned, and is Close's to end, not the HTTP server's.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
+	s.cors(w, r)
+	if r.Method == http.MethodOptions {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	if f := s.check(w, r, query); f != nil {
 		f.write(w)
 		return
 	}
+	ws := query.Get("transport") == "websocket"
+	if sid := query.Get("sid"); sid != "" {
+		s.mu.Lock()
+		sess := s.sessions[sid]
+		s.mu.Unlock()
+		switch {
+		case sess == nil:
+			unknownSession.write(w)
+		case ws:
+			sess.upgrade(w, r)
+		case r.Method == http.MethodPost:
+			sess.post(w, r)
+		default:
+			sess.get(w, r)
+		}
+		return
+	}
 	if f := s.reserve(); f != nil {
 		f.write(w)
+		return
+	}
+	handshake := &Handshake{Query: query, Header: r.Header, RemoteAddr: r.RemoteAddr}
+	if !ws {
+		sess := newSession(s, newID(), nil, handshake)
+		sess.t, sess.poll = pollTransport{sess}, &poller{}
+		s.admit(sess)
+		sess.open()
+		sess.get(w, r)
 		return
 	}
 	t, err := accept(w, r, s.opts.MaxPayload)
@@ -67,13 +98,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.opts.Logger.Debug("socketio: upgrade failed", "error", err)
 		return
 	}
-	sess := newSession(s, newID(), t, &Handshake{Query: query, Header: r.Header, RemoteAddr: r.RemoteAddr})
+	sess := newSession(s, newID(), t, handshake)
 	s.admit(sess)
 	sess.open()
-	go func() {
-		defer s.wg.Done()
-		sess.finish(t.read(sess.receive))
-	}()
+	go func() { sess.finish(t.read(sess.receive)) }()
 }
 
 // reserve keeps a place for a connection, and Close waiting.
@@ -131,6 +159,33 @@ func (s *Server) Emit(room, event string, args ...any) (delivered int) {
 	return s.hub.send(room, p)
 }
 
+// Send queues a message for every socket that is in one of the rooms, once
+// each, and returns how many took it. Sockets that Seat has placed behind the
+// message do not get it.
+func (s *Server) Send(m *Message, rooms ...string) (delivered int) { return s.hub.spread(m, rooms) }
+
+// Occupied reports whether anybody is in a room.
+func (s *Server) Occupied(room string) bool { return s.hub.has(room) }
+
+// Concerned reports whether anybody is in a room, or in one below it: "a/b" is
+// below "a".
+func (s *Server) Concerned(room string) bool { return s.hub.concerned(room) }
+
+// Sockets returns those that are connected now.
+func (s *Server) Sockets() []*Socket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]*Socket, 0, len(s.sessions))
+	for _, sess := range s.sessions {
+		sess.mu.Lock()
+		if sess.sock != nil && sess.state == stateOpen {
+			out = append(out, sess.sock)
+		}
+		sess.mu.Unlock()
+	}
+	return out
+}
+
 // EmitRaw is Emit with one argument that is JSON already; an empty payload
 // means no argument.
 func (s *Server) EmitRaw(room, event string, payload json.RawMessage) (delivered int) {
@@ -150,11 +205,11 @@ func (s *Server) Stats() Stats {
 
 // Close refuses new connections, sends what is queued, closes every connection
 // with code 1001, so that clients come back by themselves, and waits for their
-// callbacks. When ctx ends first, it cuts what is left, ends the contexts of
+// callbacks. A polling client of which no poll waits learns of it by its next. When ctx ends first, it cuts what is left, ends the contexts of
 // the callbacks and returns ctx's error.
 func (s *Server) Close(ctx context.Context) error {
 	for _, sess := range s.end() {
-		sess.shut(ReasonShutdown, closeGoingAway, ReasonShutdown, nil)
+		sess.retire()
 	}
 	done := make(chan struct{})
 	go func() {

@@ -21,9 +21,9 @@ import (
 
 func TestHandshakeIsShown(t *testing.T) {
 	seen := make(chan Handshake, 1)
-	_, url := start(t, Options{Authenticate: func(_ context.Context, h Handshake) ([]string, any, error) {
+	_, url := start(t, Options{Authenticate: func(_ context.Context, h Handshake) (Entry, error) {
 		seen <- h
-		return nil, nil, nil
+		return Entry{}, nil
 	}})
 	join(t, url+"&apiKey=q", `{"token":"k","n":1}`)
 	h := <-seen
@@ -36,14 +36,14 @@ func TestHandshakeIsShown(t *testing.T) {
 }
 
 func TestRefusedConnects(t *testing.T) {
-	_, url := start(t, Options{Authenticate: func(_ context.Context, h Handshake) ([]string, any, error) {
+	_, url := start(t, Options{Authenticate: func(_ context.Context, h Handshake) (Entry, error) {
 		switch h.Auth["key"] {
 		case "good":
-			return nil, nil, nil
+			return Entry{}, nil
 		case "down":
-			return nil, nil, errors.New("secret detail of the database")
+			return Entry{}, errors.New("secret detail of the database")
 		}
-		return nil, nil, fmt.Errorf("wrapped: %w", fault.New(fault.Unauthorized, "Unauthorized"))
+		return Entry{}, fmt.Errorf("wrapped: %w", fault.New(fault.Unauthorized, "Unauthorized"))
 	}})
 	p := dial(t, url)
 	p.write(`40{"key":"bad"}`)
@@ -78,8 +78,13 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 		status, code          int
 		message               string
 	}{
-		{"GET", "EIO=4&transport=polling", "", false, 400, 0, `transports: ["websocket"]`},
-		{"POST", "EIO=4&transport=polling&sid=x", "", false, 400, 0, "Transport unknown"},
+		{"GET", "EIO=4&transport=webtransport", "", false, 400, 0, "Transport unknown"},
+		{"POST", "EIO=4&transport=polling&sid=x", "", false, 400, 1, "Session ID unknown"},
+		{"GET", "EIO=4&transport=polling&sid=x", "", false, 400, 1, "Session ID unknown"},
+		{"POST", "EIO=4&transport=polling", "", false, 400, 2, "Bad handshake method"},
+		{"PUT", "EIO=4&transport=polling&sid=x", "", false, 400, 2, "Bad handshake method"},
+		{"GET", "EIO=3&transport=polling", "", false, 400, 5, "Unsupported protocol version"},
+		{"GET", "EIO=4&transport=polling", "https://evil.example", false, 403, 4, "Forbidden"},
 		{"GET", "", "", false, 400, 0, "Transport unknown"},
 		{"GET", "EIO=3&transport=websocket", "", true, 400, 5, "Unsupported protocol version"},
 		{"GET", "EIO=4&transport=websocket&sid=x", "", true, 400, 1, "Session ID unknown"},
@@ -331,7 +336,7 @@ func TestDisconnectReasons(t *testing.T) {
 	type end struct{ session, reason string }
 	ends := make(chan end, 1)
 	_, url := start(t, Options{
-		Authenticate: func(_ context.Context, h Handshake) ([]string, any, error) { return nil, h.Auth["n"], nil },
+		Authenticate: func(_ context.Context, h Handshake) (Entry, error) { return Entry{Session: h.Auth["n"]}, nil },
 		OnEvent: func(_ context.Context, k *Socket, _ string, _ []json.RawMessage, _ func(...any)) {
 			_ = k.Emit("bye")
 			k.Disconnect()

@@ -20,13 +20,12 @@ const (
 	stateEnded         // the transport is gone
 )
 
-// session is an Engine.IO session: it survives nothing but knows its transport
-// only as an interface. It holds the queue out, the queue of callbacks in, and
-// the heartbeat's deadlines.
+// session is an Engine.IO session: it begins on polling or on a WebSocket, and
+// may change once from the former to the latter. It holds the queue out, the
+// queue of callbacks in, and the heartbeat's deadlines.
 type session struct {
 	srv    *Server
 	id     string
-	t      transport
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -34,19 +33,25 @@ type session struct {
 	heapIndex int       // guarded by heartbeat.mu
 
 	mu        sync.Mutex
+	t         transport
+	poll      *poller // while the transport is polling
 	state     state
 	reason    string // why it ended, once it is no longer open
 	code      int    // the goodbye of stateClosing
 	text      string
 	queue     [][]byte // messages out; those before head are gone
 	head      int
-	writing   bool // a goroutine is in flush
-	held      bool // nothing more goes out for the moment
-	pinged    bool // a pong is awaited
+	queued    int      // bytes of the queue and of pending
+	pending   [][]byte // live messages that wait for Release
+	holding   bool     // live messages go to pending
+	waiters   int      // callbacks that wait for room in the queue
+	writing   bool     // a goroutine is in flush
+	held      bool     // nothing more goes out for the moment
+	pinged    bool     // a pong is awaited
 	beat      time.Time
 	connectBy time.Time // zero once connected
 	calls     callQueue
-	room      sync.Cond // calls has room, or the session is no longer open
+	room      sync.Cond // calls or queue have room, or the session is no longer open
 
 	connectState connectState // of the Socket.IO layer
 	refusals     int
@@ -63,7 +68,10 @@ func newSession(srv *Server, id string, t transport, h *Handshake) *session {
 
 // open sends the handshake and starts the deadlines.
 func (s *session) open() {
-	s.enqueue(encodeOpen(s.id, s.srv.opts))
+	s.mu.Lock()
+	polls := s.poll != nil
+	s.mu.Unlock()
+	s.enqueue(encodeOpen(s.id, polls, s.srv.opts))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != stateOpen {
@@ -92,6 +100,17 @@ func (s *session) shut(reason string, code int, text string, last []byte) {
 	s.kick()
 }
 
+// retire ends the session because the server stops. A poll that is not there
+// yet may never come: the HTTP server has stopped, or is about to.
+func (s *session) retire() {
+	s.mu.Lock()
+	if s.poll != nil && !s.poll.getting {
+		s.killLocked(ReasonShutdown)
+	}
+	s.mu.Unlock()
+	s.shut(ReasonShutdown, closeGoingAway, ReasonShutdown, nil)
+}
+
 // violation ends a session whose client broke the protocol.
 func (s *session) violation(code int, text string) {
 	s.srv.opts.Logger.Debug("socketio: closed a connection", "sid", s.id, "why", text)
@@ -115,25 +134,36 @@ func (s *session) killLocked(reason string) {
 	s.state = stateDead
 	s.room.Broadcast()
 	s.srv.wg.Add(1)
+	t := s.t
 	go func() { // closing a TLS connection may wait
 		defer s.srv.wg.Done()
-		s.t.kill()
+		t.kill()
 	}()
 }
 
-// finish is called once, when the transport has ended.
+// finish is called once, when the transport has ended. It gives back the place
+// that reserve took.
 func (s *session) finish(reason string) {
+	defer s.srv.wg.Done()
 	s.mu.Lock()
 	if s.state == stateOpen {
 		s.reason = reason
 	}
 	s.state = stateEnded
 	reason, sock := s.reason, s.sock
-	s.queue, s.head = nil, 0
+	s.queue, s.head, s.pending = nil, 0, nil
+	var probe transport
+	if s.poll != nil {
+		probe = s.poll.probe
+		s.poll.wake()
+	}
 	s.room.Broadcast()
 	s.mu.Unlock()
 
 	s.cancel()
+	if probe != nil {
+		probe.kill()
+	}
 	s.srv.heartbeat.remove(s)
 	if sock != nil {
 		s.srv.hub.forget(sock)
@@ -168,11 +198,24 @@ func (s *session) receive(msg []byte, binary bool) {
 	case msg[0] == enginePong:
 		s.pong()
 	case msg[0] == engineClose:
-		s.shut(ReasonTransportClose, closeNormal, "", nil)
+		s.leave()
 	case msg[0] == engineNoop:
 	default: // open, ping and upgrade are not the client's to send here
 		s.violation(closeProtocol, "unexpected packet")
 	}
+}
+
+// leave ends the session because the client said so. A polling client may not
+// come for an answer any more.
+func (s *session) leave() {
+	s.mu.Lock()
+	polls := s.poll != nil
+	s.mu.Unlock()
+	if polls {
+		s.kill(ReasonTransportClose)
+		return
+	}
+	s.shut(ReasonTransportClose, closeNormal, "", nil)
 }
 
 // guard keeps a panic from taking the process along; it costs the connection.

@@ -58,7 +58,6 @@ func attach(t testing.TB, s *Server, p *pipe) *session {
 	s.admit(sess)
 	sess.open()
 	go func() {
-		defer s.wg.Done()
 		<-p.ended
 		sess.finish(ReasonTransportClose)
 	}()

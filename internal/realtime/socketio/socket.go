@@ -21,6 +21,8 @@ type Socket struct {
 
 	rooms []string // guarded by hub.mu
 	gone  bool     // guarded by hub.mu
+	from  Offset   // guarded by hub.mu: messages up to here are not for it
+	tail  string   // guarded by hub.mu
 
 	ackMu   sync.Mutex
 	lastAck uint64
@@ -55,6 +57,60 @@ func (k *Socket) Emit(event string, args ...any) error {
 	}
 	return nil
 }
+
+// Seat puts the socket into rooms and keeps from it the messages of Send up to
+// and including an offset. With hold those that follow wait until Release, so
+// that the past can be told first by Write.
+func (k *Socket) Seat(from Offset, hold bool, rooms ...string) {
+	if hold {
+		k.sess.mu.Lock()
+		k.sess.holding = true
+		k.sess.mu.Unlock()
+	}
+	h := k.sess.srv.hub
+	h.mu.Lock()
+	k.from = from
+	h.mu.Unlock()
+	h.join(k, rooms...)
+}
+
+// Release lets the messages held back since Seat follow.
+func (k *Socket) Release() { k.sess.release() }
+
+// Narrow sets the tail of every offset that this socket is told: what a server
+// must know to resume it that its pid does not tell. "" is none. The tail must
+// need no escaping in JSON.
+func (k *Socket) Narrow(tail string) {
+	h := k.sess.srv.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	k.tail = tail
+}
+
+// Write queues a message for this socket alone, and waits while the client
+// lags. Only callbacks may call it. The error is ErrDisconnected.
+func (k *Socket) Write(m *Message) error {
+	h := k.sess.srv.hub
+	h.mu.RLock()
+	tail := k.tail
+	h.mu.RUnlock()
+	if !k.sess.write(m.with(tail)) {
+		return ErrDisconnected
+	}
+	return nil
+}
+
+// Send queues a message for this socket alone, without waiting.
+func (k *Socket) Send(m *Message) {
+	h := k.sess.srv.hub
+	h.mu.RLock()
+	tail := k.tail
+	h.mu.RUnlock()
+	k.sess.deliver(m.with(tail))
+}
+
+// Break cuts the connection, so that the client comes back by itself.
+func (k *Socket) Break() { k.sess.shut(ReasonBroken, closeInternal, ReasonBroken, nil) }
 
 // EmitWithAck sends an event and waits for the client's answer, for ctx, or
 // for the end of the connection (ErrDisconnected). It may be called in OnEvent.

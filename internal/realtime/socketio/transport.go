@@ -20,5 +20,6 @@ const (
 	closeProtocol    = 1002
 	closeUnsupported = 1003
 	closePolicy      = 1008
+	closeTooBig      = 1009
 	closeInternal    = 1011
 )

@@ -58,6 +58,25 @@ func (t *wsTransport) write(next func() ([]byte, bool)) error {
 	}
 }
 
+// send writes one message.
+func (t *wsTransport) send(p []byte) error {
+	return t.conn.Write(context.Background(), websocket.MessageText, p)
+}
+
+// expect reads one message, which must be this text.
+func (t *wsTransport) expect(text string) bool {
+	typ, r, err := t.conn.Reader(context.Background())
+	if err != nil || typ != websocket.MessageText {
+		return false
+	}
+	got, err := io.ReadAll(io.LimitReader(r, int64(len(text))+1))
+	if err != nil || string(got) != text {
+		return false
+	}
+	_, err = r.Read(make([]byte, 1)) // the frame's end, so that the next can be read
+	return errors.Is(err, io.EOF)
+}
+
 func (t *wsTransport) close(code int, text string) {
 	_ = t.conn.Close(websocket.StatusCode(code), text) // the peer may be gone already
 }

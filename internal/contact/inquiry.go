@@ -1,0 +1,106 @@
+package contact
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"parley/internal/event"
+	"parley/internal/fault"
+	"parley/internal/id"
+	"parley/internal/store"
+)
+
+// Inquiry is one time that a person came to us: a form, a portal's lead, a click
+// on an ad. The contact is who they are, the inquiry what they wanted then.
+type Inquiry struct {
+	ID      id.ID
+	Contact id.ID
+	Face    string // the API it came through: "platform", "sales" ...
+	Kind    string // "form", "lead", "trigger" ...
+	Source  string
+	Data    map[string]any
+	Key     string    // the same key is the same inquiry; "" is never the same
+	At      time.Time // zero: now
+}
+
+// AddInquiryIn keeps an inquiry and returns it with its id; created is false when
+// the tenant has one with the same Key already, which is returned as it is. A new
+// one appends inquiry.created. Faults: NotFound; Invalid naming "face", "kind",
+// "source", "data" or "key".
+func (s *Service) AddInquiryIn(tx *store.Tx, actor string, q Inquiry) (_ Inquiry, created bool, err error) {
+	var bad fault.Collector
+	line := func(field string, v *string, max int) {
+		got, err := Line(field, *v, max)
+		bad.Add(err)
+		*v = got
+	}
+	line("face", &q.Face, maxTag)
+	line("kind", &q.Kind, maxTag)
+	line("source", &q.Source, maxWord)
+	line("key", &q.Key, maxRef)
+	if q.Kind == "" {
+		bad.Add(fault.Missing("kind"))
+	}
+	q.Data, err = checkOpen("data", q.Data)
+	bad.Add(err)
+	if err := bad.Err(); err != nil {
+		return q, false, err
+	}
+	if q.At.IsZero() {
+		q.At = tx.Now()
+	}
+	if q.Contact, err = s.HoldIn(tx, q.Contact); err != nil {
+		return q, false, err
+	}
+	q.ID = id.New()
+	n, err := tx.Exec("INSERT INTO inquiry (tenant_id, id, contact_id, face, kind, source, data, dedupe_key, at, created_at) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+		q.ID, q.Contact, q.Face, q.Kind, q.Source, store.JSON(q.Data), store.NullText(q.Key), q.At, tx.Now())
+	if err != nil {
+		return q, false, err
+	}
+	if n == 0 {
+		rows, err := tx.Query(inquirySelect+" WHERE tenant_id=? AND dedupe_key=?", q.Key)
+		list, err := store.Collect(rows, err, scanInquiry)
+		if err == nil && len(list) == 0 {
+			err = fault.New(fault.Unavailable, "the same inquiry is being stored at this moment; try again")
+		}
+		if err != nil {
+			return q, false, err
+		}
+		return list[0], false, nil
+	}
+	_, err = s.log.Append(tx, event.New{Type: "inquiry.created", Subject: q.ID, Contact: q.Contact, Actor: actor})
+	return q, true, err
+}
+
+const inquirySelect = "SELECT id, contact_id, face, kind, source, data, dedupe_key, at FROM inquiry"
+
+func scanInquiry(rows *sql.Rows) (Inquiry, error) {
+	q := Inquiry{Data: map[string]any{}}
+	err := rows.Scan(&q.ID, &q.Contact, &q.Face, &q.Kind, &q.Source, store.JSON(&q.Data), store.Text(&q.Key), store.Time(&q.At))
+	return q, err
+}
+
+// Inquiries returns a page of a contact's inquiries, newest first, and how many
+// there are, as Timeline counts. NotFound.
+func (s *Service) Inquiries(ctx context.Context, tenant, cid id.ID, page, limit int) ([]Inquiry, int, error) {
+	offset, err := Page(&page, &limit)
+	if err != nil {
+		return nil, 0, err
+	}
+	r := s.db.Read(ctx, tenant)
+	if cid, err = exists(r, cid); err != nil {
+		return nil, 0, err
+	}
+	var total int
+	if err := r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM inquiry WHERE tenant_id=? AND contact_id=? LIMIT ?) AS counted", cid, CountLimit+1).Scan(&total); err != nil {
+		return nil, 0, err
+	}
+	if offset >= CountLimit {
+		return nil, total, TooFar(total)
+	}
+	rows, err := r.Query(inquirySelect+" WHERE tenant_id=? AND contact_id=? ORDER BY at DESC, id DESC LIMIT ? OFFSET ?", cid, limit, offset)
+	list, err := store.Collect(rows, err, scanInquiry)
+	return list, total, err
+}

@@ -1,0 +1,53 @@
+package contact
+
+import (
+	"context"
+	"encoding/json"
+
+	"parley/internal/id"
+	"parley/internal/store"
+)
+
+// Merge is one merge of two contacts.
+type Merge struct {
+	ID       id.ID
+	Survivor id.ID // the older one, which stays
+	Merged   id.ID // the other, whose id leads to the survivor from now on
+	Actor    string
+}
+
+// Follower is a room whose rows belong to contacts. It takes part in merges, in
+// the same transaction, with both contacts locked. Children move to the survivor;
+// ledgers (events, messages, the outbox, trigger calls, deliveries) keep the id
+// that they were written with.
+type Follower struct {
+	Name string // of the room; unique
+	// Merge moves the room's rows from m.Merged to m.Survivor and returns what it
+	// needs to give them back: ids, never values of people. It is kept as JSON.
+	Merge func(tx *store.Tx, m Merge) (moved any, err error)
+	// Unmerge gives back what Merge moved, except rows that are gone since. Rows
+	// that were added since stay with the survivor. Both contacts' rows are there.
+	Unmerge func(tx *store.Tx, m Merge, moved json.RawMessage) error
+}
+
+// Follow makes a room take part in merges. Call it before the first use; rooms
+// follow in the order of their calls.
+func (s *Service) Follow(f Follower) { s.followers = append(s.followers, f) }
+
+// Merge makes one contact of two and returns it: the older id survives, the
+// other leads to it from now on. Merging what is one contact already changes
+// nothing. NotFound.
+func (s *Service) Merge(ctx context.Context, tenant id.ID, actor string, a, b id.ID) (Contact, error) {
+	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (Contact, error) { return s.MergeIn(tx, actor, a, b) })
+}
+
+// Unmerge takes the last merge of a contact back and returns the survivor and
+// the contact that is there again. See UnmergeIn.
+func (s *Service) Unmerge(ctx context.Context, tenant id.ID, actor string, survivor id.ID) (remaining, restored Contact, err error) {
+	type pair struct{ remaining, restored Contact }
+	p, err := store.Write(ctx, s.db, tenant, func(tx *store.Tx) (pair, error) {
+		a, b, err := s.UnmergeIn(tx, actor, survivor)
+		return pair{a, b}, err
+	})
+	return p.remaining, p.restored, err
+}
