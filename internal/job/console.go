@@ -13,10 +13,14 @@ import (
 var systemTenant = id.Zero
 
 // Console lets people look at a tenant's jobs and intervene.
-type Console struct{ db *store.DB }
+type Console struct {
+	db    *store.DB
+	kinds *Runner
+}
 
-// NewConsole returns a console over db.
-func NewConsole(db *store.DB) *Console { return &Console{db} }
+// NewConsole returns a console over db. kinds is a runner that knows the kinds of
+// jobs, running or not: whoever waits for a job is told when a person ends it.
+func NewConsole(db *store.DB, kinds *Runner) *Console { return &Console{db, kinds} }
 
 // Stats counts a tenant's jobs by state. Due jobs of the states scheduled and
 // retryable count as available. Finished jobs are counted while they are kept
@@ -142,44 +146,50 @@ func (c *Console) Retry(ctx context.Context, tenant, jobID id.ID) (Job, error) {
 // Remove deletes a job that is not running.
 func (c *Console) Remove(ctx context.Context, tenant, jobID id.ID) error {
 	return c.db.Write(ctx, tenant, func(tx *store.Tx) error {
+		if _, _, err := c.end(tx, jobID); err != nil {
+			return err
+		}
 		n, err := tx.Exec("DELETE FROM job WHERE tenant_id=? AND id=? AND state<>'running'", jobID)
-		if err != nil || n == 1 {
-			return err
+		if err == nil && n == 0 {
+			err = fault.New(fault.Conflict, "the job is running; cancel it or wait until it has finished")
 		}
-		if _, err := get(tx, jobID); err != nil {
-			return err
-		}
-		return fault.New(fault.Conflict, "the job is running; cancel it or wait until it has finished")
+		return err
 	})
 }
 
 // Cancel ends a job that has not finished. A running one is told to stop: its
 // context is cancelled on whichever node runs it.
 func (c *Console) Cancel(ctx context.Context, tenant, jobID id.ID) (Job, error) {
-	return store.Write(ctx, c.db, tenant, func(tx *store.Tx) (Job, error) { return CancelIn(tx, jobID) })
+	return store.Write(ctx, c.db, tenant, func(tx *store.Tx) (Job, error) {
+		j, ended, err := c.end(tx, jobID)
+		if err != nil || ended {
+			return j, err
+		}
+		n, err := tx.Exec("UPDATE job SET cancel_requested=TRUE WHERE tenant_id=? AND id=? AND state='running'", jobID)
+		if err != nil {
+			return j, err
+		}
+		if n == 0 {
+			return j, fault.New(fault.Conflict, "the job has finished already (%s)", j.State)
+		}
+		tx.Wake(topicCancel, jobID.String())
+		return get(tx, jobID)
+	})
 }
 
-// CancelIn is Cancel within tx.
-func CancelIn(tx *store.Tx, jobID id.ID) (Job, error) {
-	n, err := tx.Exec(`UPDATE job SET state='cancelled', finished_at=? WHERE tenant_id=? AND id=? AND state IN ('available', 'scheduled', 'retryable')`,
-		tx.Now(), jobID)
+// end cancels a job that waits, and tells whoever waits for it. It returns the
+// job as it is then, and whether it was this call that ended it.
+func (c *Console) end(tx *store.Tx, jobID id.ID) (Job, bool, error) {
+	n, err := tx.Exec(`UPDATE job SET state='cancelled', finished_at=?, last_error=? WHERE tenant_id=? AND id=? AND state IN ('available', 'scheduled', 'retryable')`,
+		tx.Now(), ErrCancelled.Error(), jobID)
 	if err != nil {
-		return Job{}, err
-	}
-	if n == 0 {
-		n, err = tx.Exec("UPDATE job SET cancel_requested=TRUE WHERE tenant_id=? AND id=? AND state='running'", jobID)
-		if err != nil {
-			return Job{}, err
-		}
-		if n > 0 {
-			tx.Wake(topicCancel, jobID.String())
-		}
+		return Job{}, false, err
 	}
 	j, err := get(tx, jobID)
-	if err == nil && n == 0 {
-		err = fault.New(fault.Conflict, "the job has finished already (%s)", j.State)
+	if err != nil || n == 0 {
+		return j, false, err
 	}
-	return j, err
+	return j, true, c.kinds.tell(tx, &j, ErrCancelled)
 }
 
 // Depth returns how many jobs of all tenants are ready or running.

@@ -93,13 +93,13 @@ func (r *Runner) rescue(ctx context.Context, before time.Time) error {
 				return n > 0, err
 			}
 			if j.CancelRequested {
-				if _, err := move("state='cancelled', finished_at=?", tx.Now()); err != nil {
+				if err := r.undone(tx, j, Cancelled, ErrCancelled, move); err != nil {
 					return err
 				}
 				continue
 			}
 			if j.Attempt >= maxRescues {
-				if err := r.discard(tx, j, errLeaseEnded, move); err != nil {
+				if err := r.undone(tx, j, Discarded, errLeaseEnded, move); err != nil {
 					return err
 				}
 				continue

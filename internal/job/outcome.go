@@ -17,6 +17,9 @@ type outcome struct {
 	lost      bool
 }
 
+// ErrCancelled is the cause when a person ended a job.
+var ErrCancelled = errors.New("cancelled by a person")
+
 // errHandedBack marks a job that the stopping server did not get to.
 var errHandedBack = errors.New("job: the server is stopping")
 
@@ -98,8 +101,7 @@ func (r *Runner) settle(tx *store.Tx, o outcome) error {
 		_, err := move("state='completed', finished_at=?, last_error=NULL", now)
 		return err
 	case o.cancelled:
-		_, err := move("state='cancelled', finished_at=?, last_error=?", now, trim(o.err))
-		return err
+		return r.undone(tx, j, Cancelled, ErrCancelled, move)
 	case errors.Is(o.err, errHandedBack):
 		_, err := move("state='available', max_attempts=max_attempts+1")
 		tx.Wake(topicReady, "")
@@ -112,20 +114,29 @@ func (r *Runner) settle(tx *store.Tx, o outcome) error {
 	k := r.kinds[j.Kind]
 	var g giveUp
 	if errors.As(o.err, &g) || j.Attempt >= j.MaxAttempts {
-		return r.discard(tx, j, o.err, move)
+		return r.undone(tx, j, Discarded, o.err, move)
 	}
 	_, err := move("state='retryable', run_at=?, last_error=?", now.Add(k.Backoff(j.Attempt)), trim(o.err))
 	tx.Wake(topicReady, "")
 	return err
 }
 
-func (r *Runner) discard(tx *store.Tx, j *Job, cause error, move func(string, ...any) (bool, error)) error {
-	held, err := move("state='discarded', finished_at=?, last_error=?", tx.Now(), trim(cause))
+// undone ends a job that was not done.
+func (r *Runner) undone(tx *store.Tx, j *Job, as State, cause error, move func(string, ...any) (bool, error)) error {
+	held, err := move("state=?, finished_at=?, last_error=?", string(as), tx.Now(), trim(cause))
 	if err != nil || !held {
 		return err
 	}
+	return r.tell(tx.For(j.Tenant), j, cause)
+}
+
+// tell lets whoever waits for a job know that it will not be done.
+func (r *Runner) tell(tx *store.Tx, j *Job, cause error) error {
+	if r == nil {
+		return nil // a console that only looks
+	}
 	if k := r.kinds[j.Kind]; k.Discarded != nil {
-		return k.Discarded(tx.For(j.Tenant), j, cause)
+		return k.Discarded(tx, j, cause)
 	}
 	return nil
 }

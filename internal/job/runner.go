@@ -23,8 +23,9 @@ type Kind struct {
 	// Backoff is the pause after the given failed attempt, from 1 (default
 	// 10 s × 2^attempt: 20 s, 40 s ..., reference §4.14 of the platform API).
 	Backoff func(attempt int) time.Duration
-	// Discarded, if set, runs in the transaction that discards a job, so that
-	// whoever waits for it learns of it for certain.
+	// Discarded, if set, runs in the transaction that ends a job undone, so that
+	// whoever waits for it learns of it for certain: discarded after its last
+	// attempt, or cancelled or removed by a person (cause is ErrCancelled).
 	Discarded func(tx *store.Tx, j *Job, cause error) error
 }
 

@@ -63,7 +63,7 @@ func start(t *testing.T, r *job.Runner) (stop func()) {
 
 func stateOf(t *testing.T, db *store.DB, tenant, jobID id.ID) job.Job {
 	t.Helper()
-	j, err := job.NewConsole(db).Get(bg, tenant, jobID)
+	j, err := job.NewConsole(db, nil).Get(bg, tenant, jobID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestRetriesThenDiscards(t *testing.T) {
 		if tries.Load() != 3 || told.Load() != "no luck 3" {
 			t.Fatalf("tries %d, told %v", tries.Load(), told.Load())
 		}
-		c := job.NewConsole(db)
+		c := job.NewConsole(db, r)
 		list, total, err := c.Failed(bg, tenant, 1, 10)
 		if err != nil || total != 1 || list[0].ID != jobID || list[0].LastError != "no luck 3" {
 			t.Fatalf("failed list: %v %d %v", list, total, err)
@@ -184,7 +184,7 @@ func TestSnoozeCancelAndPanic(t *testing.T) {
 
 		h := enqueue(t, db, tenant, job.New{Kind: "hang"})
 		<-began
-		if _, err := job.NewConsole(db).Cancel(bg, tenant, h); err != nil {
+		if _, err := job.NewConsole(db, r).Cancel(bg, tenant, h); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "the running job is cancelled", func() bool { return stateOf(t, db, tenant, h).State == job.Cancelled })
@@ -195,11 +195,64 @@ func TestSnoozeCancelAndPanic(t *testing.T) {
 		eventually(t, "giving up discards", func() bool { return stateOf(t, db, tenant, g).State == job.Discarded })
 
 		later := enqueue(t, db, tenant, job.New{Kind: "snooze", RunAt: time.Now().Add(time.Hour)})
-		if j, err := job.NewConsole(db).Cancel(bg, tenant, later); err != nil || j.State != job.Cancelled {
+		if j, err := job.NewConsole(db, r).Cancel(bg, tenant, later); err != nil || j.State != job.Cancelled {
 			t.Fatalf("a waiting job is cancelled at once: %v %v", j.State, err)
 		}
-		if _, err := job.NewConsole(db).Cancel(bg, tenant, later); err == nil {
+		if _, err := job.NewConsole(db, r).Cancel(bg, tenant, later); err == nil {
 			t.Fatal("a finished job cannot be cancelled")
+		}
+	})
+}
+
+// Whoever waits for a job learns in the same transaction that it will not be
+// done, also when a person ends it: while it waits, while it runs, or by
+// removing it.
+func TestEndedByAPerson(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		tenant := id.New()
+		began := make(chan struct{}, 1)
+		r := job.NewRunner(db, job.Options{Node: "n1"})
+		r.Register(job.Kind{Name: "owed", Handle: func(ctx context.Context, j *job.Job) error {
+			began <- struct{}{}
+			<-ctx.Done()
+			return ctx.Err()
+		}, Discarded: func(tx *store.Tx, j *job.Job, cause error) error {
+			if !errors.Is(cause, job.ErrCancelled) {
+				t.Errorf("the cause is %v", cause)
+			}
+			_, _, err := job.Enqueue(tx, job.New{Kind: "told", UniqueKey: j.ID.String(), RunAt: tx.Now().Add(time.Hour)})
+			return err
+		}})
+		start(t, r)
+		c := job.NewConsole(db, r)
+		told := func(jobID id.ID) (n int) {
+			t.Helper()
+			if err := db.Read(bg, tenant).QueryRow("SELECT COUNT(*) FROM job WHERE tenant_id=? AND kind='told' AND unique_key=?", jobID.String()).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		running := enqueue(t, db, tenant, job.New{Kind: "owed"})
+		<-began
+		if _, err := c.Cancel(bg, tenant, running); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the running job is cancelled", func() bool { return stateOf(t, db, tenant, running).State == job.Cancelled })
+		waiting := enqueue(t, db, tenant, job.New{Kind: "owed", RunAt: time.Now().Add(time.Hour)})
+		if _, err := c.Cancel(bg, tenant, waiting); err != nil {
+			t.Fatal(err)
+		}
+		removed := enqueue(t, db, tenant, job.New{Kind: "owed", RunAt: time.Now().Add(time.Hour)})
+		if err := c.Remove(bg, tenant, removed); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Remove(bg, tenant, waiting); err != nil { // it has ended before
+			t.Fatal(err)
+		}
+		for what, jobID := range map[string]id.ID{"running": running, "waiting": waiting, "removed": removed} {
+			if n := told(jobID); n != 1 {
+				t.Errorf("%s: whoever waits for it was told %d times", what, n)
+			}
 		}
 	})
 }

@@ -154,10 +154,10 @@ func (a *App) build(box *secret.Box, o Options) error {
 	a.Outbox = outbox.New(a.DB, channels, a.Accounts, a.Contacts, a.Conversations, outbox.Options{Logger: a.log})
 	a.Webhooks = webhook.NewService(a.DB, feed, a.Tenants, poster.New(hooks))
 	a.Automations = automation.NewService(a.DB, feed, a.Contacts, a.Deals, a.Conversations, a.Webhooks, a.Tenants, a.clock)
-	a.Jobs = job.NewConsole(a.DB)
 
 	idem := idempotency.New(a.DB)
 	a.runner = job.NewRunner(a.DB, job.Options{Node: a.node, Workers: a.cfg.Workers, Logger: a.log, Alone: o.alone})
+	a.Jobs = job.NewConsole(a.DB, a.runner)
 	a.Contacts.RegisterJobs(a.runner)
 	a.Automations.RegisterJobs(a.runner)
 	a.Conversations.Files().At(a.cfg.Public)

@@ -14,7 +14,7 @@ type Fault struct {
 	To      string `json:"to,omitempty"`      // only this phone
 	Count   int    `json:"count,omitempty"`
 	// On says what goes wrong: "" a send, "upload" a file on its way in, "download"
-	// one on its way out. The last two know Code and Status only.
+	// one on its way out. The last two know Code, Status and DelayMS only.
 	On string `json:"on,omitempty"`
 	// Code fails the send with one of Meta's codes, in the answer or by a failed
 	// status as that code is documented.
@@ -54,8 +54,8 @@ func (s *Simulator) InjectFault(f Fault) error {
 		return fault.Field("count", "count must be between 1 and 1000000")
 	case f.On != "" && f.On != "upload" && f.On != "download":
 		return fault.Field("on", `on must be "upload" or "download", or absent`)
-	case f.On != "" && (f.Drop != "" || f.DelayMS != 0 || f.To != ""):
-		return fault.Field("on", "a fault of files has a code or a status only")
+	case f.On != "" && (f.Drop != "" || f.To != ""):
+		return fault.Field("on", "a fault of files has a code, a status or a delay only")
 	case f.Code < 0:
 		return fault.Field("code", "code must be one of Meta's error codes")
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):

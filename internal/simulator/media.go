@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Bounds of the files kept; the oldest is forgotten first.
@@ -84,7 +85,7 @@ func (s *Simulator) postMedia(w http.ResponseWriter, r *http.Request) {
 		s.refuseHTTP(w, gerr, 0)
 		return
 	}
-	if s.fileFault(w, "upload", a.PhoneNumberID) {
+	if s.fileFault(w, r, "upload", a.PhoneNumberID) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxFile+maxBody)
@@ -127,7 +128,7 @@ func (s *Simulator) postMedia(w http.ResponseWriter, r *http.Request) {
 // URL" and "Download media").
 func (s *Simulator) getMedia(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("node")
-	if s.fileFault(w, "download", "") {
+	if s.fileFault(w, r, "download", "") {
 		return
 	}
 	s.mu.Lock()
@@ -161,12 +162,21 @@ func (s *Simulator) path(r *http.Request) string {
 }
 
 // fileFault answers with the fault that waits for a file, if there is one.
-func (s *Simulator) fileFault(w http.ResponseWriter, on, account string) bool {
+func (s *Simulator) fileFault(w http.ResponseWriter, r *http.Request, on, account string) bool {
 	s.mu.Lock()
 	f := s.nextFault(on, account, "")
 	s.mu.Unlock()
+	if f != nil && f.DelayMS > 0 {
+		later, stop := s.opt.Clock.After(time.Duration(f.DelayMS) * time.Millisecond)
+		defer stop()
+		select {
+		case <-later:
+		case <-r.Context().Done():
+			return true // whoever asked hung up
+		}
+	}
 	switch {
-	case f == nil:
+	case f == nil, f.Status == 0 && f.Code == 0:
 		return false
 	case f.Status != 0:
 		s.misbehave(w, f)

@@ -142,3 +142,43 @@ func (a *api) message(conversation, id string) map[string]any {
 	a.t.Fatalf("message %s of conversation %s is not there", id, conversation)
 	return nil
 }
+
+// A job that runs is told to stop and stops; who waited for it learns of it: the
+// file of a message that somebody gave up is shown as missing, not as coming.
+func TestCancelOfARunningJob(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, data []string) {
+		p := serve(t, data, "--simulate")
+		a := p.tenant("Acme")
+		a.simulated()
+		a.ok("POST", "/_sim/faults", `{"on":"download","delayMs":600000,"count":1}`)
+		sent := a.ok("POST", "/_sim/reply", map[string]any{"from": phoneOne, "file": map[string]any{"type": "image", "mime": "image/png", "data": []byte("\x89PNG\r\n\x1a\nnot much of a picture")}})
+		if sent.at("accepted") != true {
+			t.Fatalf("the picture was not accepted: %s", sent.body)
+		}
+		var talk, message, fetch string
+		eventually(t, "the file is being fetched", func() bool {
+			for _, j := range a.get("/api/saas/queue/active").list("data") {
+				fetch = j["_id"].(string)
+			}
+			return fetch != ""
+		})
+		c := a.get("/api/saas/chat/conversations").list("data")[0]
+		talk = c["_id"].(string)
+		m := a.get("/api/saas/chat/conversations/" + talk + "/messages").list("data")[0]
+		message = m["_id"].(string)
+		if m["mediaUrl"] != "processing" {
+			t.Errorf("while it is fetched: %v", m)
+		}
+		if got := a.ok("POST", "/api/saas/queue/"+fetch+"/cancel", nil); got.text("data", "_id") != fetch {
+			t.Errorf("cancel: %s", got.body)
+		}
+		eventually(t, "the job stops", func() bool { return a.get("/api/saas/jobs/status/"+fetch).text("data", "status") == "failed" })
+		if m := a.message(talk, message); m["mediaUrl"] == "processing" || m["error"] == nil && m["mediaUrl"] != nil && m["mediaUrl"] != "" {
+			t.Errorf("after it was given up: %v", m)
+		}
+		if s := a.call("POST", "/api/saas/queue/"+fetch+"/cancel", nil); s.status != 409 {
+			t.Errorf("cancelling it again answers %d %s", s.status, s.body)
+		}
+		p.verify()
+	})
+}

@@ -89,7 +89,7 @@ func New(t testing.TB, db *store.DB, o Options) *Rig {
 	wa := whatsapp.New(outside, graph.URL, "v24.0", db.Clock())
 	channels := map[string]channel.Channel{wa.Kind(): wa}
 
-	r := &Rig{TB: t, DB: db, Sim: sim, Feed: event.NewLog(), Jobs: job.NewConsole(db)}
+	r := &Rig{TB: t, DB: db, Sim: sim, Feed: event.NewLog()}
 	r.Tenants = tenant.New(db, box)
 	r.Access = access.New(db, r.Tenants)
 	r.Contacts = contact.NewService(db, r.Feed, r.Tenants)
@@ -102,6 +102,7 @@ func New(t testing.TB, db *store.DB, o Options) *Rig {
 	r.Automations = automation.NewService(db, r.Feed, r.Contacts, r.Deals, r.Conversations, hooks, r.Tenants, db.Clock())
 	idem := idempotency.New(db)
 	r.runner = job.NewRunner(db, job.Options{Node: id.New().String(), Workers: 4, Poll: 20 * time.Millisecond})
+	r.Jobs = job.NewConsole(db, r.runner)
 	r.Automations.RegisterJobs(r.runner)
 	r.Conversations.RegisterJobs(r.runner)
 	idem.RegisterJobs(r.runner)
