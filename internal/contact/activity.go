@@ -78,28 +78,33 @@ func (s *Service) RecordIn(tx *store.Tx, a Activity) (Activity, error) {
 // Timeline returns a page of a contact's activities, newest first, and how many
 // there are: exactly up to CountLimit, one more for all that is beyond. Pages count from 1. NotFound.
 func (s *Service) Timeline(ctx context.Context, tenant, cid id.ID, page, limit int) ([]Activity, int, error) {
+	return below(s.db.Read(ctx, tenant), cid, page, limit, "activity", "id, contact_id, type, title, body, metadata, performed_by, created_at", "created_at DESC, id DESC",
+		func(rows *sql.Rows) (Activity, error) {
+			a := Activity{Metadata: map[string]any{}}
+			err := rows.Scan(&a.ID, &a.Contact, &a.Type, &a.Title, &a.Body, store.JSON(&a.Metadata), &a.PerformedBy, store.Time(&a.CreatedAt))
+			return a, err
+		})
+}
+
+// below returns a page of the rows of a table that lie below a contact, and how
+// many there are, as Timeline does.
+func below[T any](r store.Reader, cid id.ID, page, limit int, table, columns, order string, scan func(*sql.Rows) (T, error)) ([]T, int, error) {
 	offset, err := Page(&page, &limit)
 	if err != nil {
 		return nil, 0, err
 	}
-	r := s.db.Read(ctx, tenant)
 	if cid, err = exists(r, cid); err != nil {
 		return nil, 0, err
 	}
 	var total int
-	if err := r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM activity WHERE tenant_id=? AND contact_id=? LIMIT ?) AS counted", cid, CountLimit+1).Scan(&total); err != nil {
+	if err := r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM "+table+" WHERE tenant_id=? AND contact_id=? LIMIT ?) AS counted", cid, CountLimit+1).Scan(&total); err != nil {
 		return nil, 0, err
 	}
 	if offset >= CountLimit {
 		return nil, total, TooFar(total)
 	}
-	rows, err := r.Query("SELECT id, contact_id, type, title, body, metadata, performed_by, created_at FROM activity WHERE tenant_id=? AND contact_id=? "+
-		"ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?", cid, limit, offset)
-	list, err := store.Collect(rows, err, func(rows *sql.Rows) (Activity, error) {
-		a := Activity{Metadata: map[string]any{}}
-		err := rows.Scan(&a.ID, &a.Contact, &a.Type, &a.Title, &a.Body, store.JSON(&a.Metadata), &a.PerformedBy, store.Time(&a.CreatedAt))
-		return a, err
-	})
+	rows, err := r.Query("SELECT "+columns+" FROM "+table+" WHERE tenant_id=? AND contact_id=? ORDER BY "+order+" LIMIT ? OFFSET ?", cid, limit, offset)
+	list, err := store.Collect(rows, err, scan)
 	return list, total, err
 }
 

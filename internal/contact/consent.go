@@ -93,27 +93,10 @@ func consentRows(r store.Reader, cid id.ID) ([]consentRow, error) {
 // ConsentLog returns a page of every change of a contact's consent, the last
 // recorded first, and how many there are, as Timeline counts. NotFound.
 func (s *Service) ConsentLog(ctx context.Context, tenant, cid id.ID, page, limit int) ([]ConsentEntry, int, error) {
-	offset, err := Page(&page, &limit)
-	if err != nil {
-		return nil, 0, err
-	}
-	r := s.db.Read(ctx, tenant)
-	if cid, err = exists(r, cid); err != nil {
-		return nil, 0, err
-	}
-	var total int
-	if err := r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM consent_log WHERE tenant_id=? AND contact_id=? LIMIT ?) AS counted", cid, CountLimit+1).Scan(&total); err != nil {
-		return nil, 0, err
-	}
-	if offset >= CountLimit {
-		return nil, total, TooFar(total)
-	}
-	rows, err := r.Query("SELECT channel, purpose, state, source, actor, at, recorded_at FROM consent_log WHERE tenant_id=? AND contact_id=? "+
-		"ORDER BY recorded_at DESC, position DESC, channel, purpose LIMIT ? OFFSET ?", cid, limit, offset)
-	list, err := store.Collect(rows, err, func(rows *sql.Rows) (e ConsentEntry, err error) {
-		return e, rows.Scan(&e.Channel, &e.Purpose, &e.State, &e.Source, &e.Actor, store.Time(&e.At), store.Time(&e.RecordedAt))
-	})
-	return list, total, err
+	return below(s.db.Read(ctx, tenant), cid, page, limit, "consent_log", "channel, purpose, state, source, actor, at, recorded_at",
+		"recorded_at DESC, position DESC, channel, purpose", func(rows *sql.Rows) (e ConsentEntry, err error) {
+			return e, rows.Scan(&e.Channel, &e.Purpose, &e.State, &e.Source, &e.Actor, store.Time(&e.At), store.Time(&e.RecordedAt))
+		})
 }
 
 func (c Consent) checked(now time.Time) (Consent, error) {

@@ -60,7 +60,7 @@ func (s *Service) AddInquiryIn(tx *store.Tx, actor string, q Inquiry) (_ Inquiry
 		return q, false, err
 	}
 	if n == 0 {
-		rows, err := tx.Query(inquirySelect+" WHERE tenant_id=? AND dedupe_key=?", q.Key)
+		rows, err := tx.Query("SELECT "+inquiryColumns+" FROM inquiry WHERE tenant_id=? AND dedupe_key=?", q.Key)
 		list, err := store.Collect(rows, err, scanInquiry)
 		if err == nil && len(list) == 0 {
 			err = fault.New(fault.Unavailable, "the same inquiry is being stored at this moment; try again")
@@ -74,7 +74,7 @@ func (s *Service) AddInquiryIn(tx *store.Tx, actor string, q Inquiry) (_ Inquiry
 	return q, true, err
 }
 
-const inquirySelect = "SELECT id, contact_id, face, kind, source, data, dedupe_key, at FROM inquiry"
+const inquiryColumns = "id, contact_id, face, kind, source, data, dedupe_key, at"
 
 func scanInquiry(rows *sql.Rows) (Inquiry, error) {
 	q := Inquiry{Data: map[string]any{}}
@@ -85,22 +85,5 @@ func scanInquiry(rows *sql.Rows) (Inquiry, error) {
 // Inquiries returns a page of a contact's inquiries, newest first, and how many
 // there are, as Timeline counts. NotFound.
 func (s *Service) Inquiries(ctx context.Context, tenant, cid id.ID, page, limit int) ([]Inquiry, int, error) {
-	offset, err := Page(&page, &limit)
-	if err != nil {
-		return nil, 0, err
-	}
-	r := s.db.Read(ctx, tenant)
-	if cid, err = exists(r, cid); err != nil {
-		return nil, 0, err
-	}
-	var total int
-	if err := r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM inquiry WHERE tenant_id=? AND contact_id=? LIMIT ?) AS counted", cid, CountLimit+1).Scan(&total); err != nil {
-		return nil, 0, err
-	}
-	if offset >= CountLimit {
-		return nil, total, TooFar(total)
-	}
-	rows, err := r.Query(inquirySelect+" WHERE tenant_id=? AND contact_id=? ORDER BY at DESC, id DESC LIMIT ? OFFSET ?", cid, limit, offset)
-	list, err := store.Collect(rows, err, scanInquiry)
-	return list, total, err
+	return below(s.db.Read(ctx, tenant), cid, page, limit, "inquiry", inquiryColumns, "at DESC, id DESC", scanInquiry)
 }

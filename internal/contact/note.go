@@ -121,7 +121,7 @@ func (s *Service) lockedNote(tx *store.Tx, cid, note id.ID) (Note, error) {
 	if err != nil {
 		return Note{}, err
 	}
-	rows, err := tx.Query(noteSelect+" WHERE tenant_id=? AND id=? AND contact_id=?", note, c.ID)
+	rows, err := tx.Query("SELECT "+noteColumns+" FROM note WHERE tenant_id=? AND id=? AND contact_id=?", note, c.ID)
 	list, err := store.Collect(rows, err, scanNote)
 	if err == nil && len(list) == 0 {
 		err = fault.Unknown("note")
@@ -137,7 +137,7 @@ func (s *Service) noted(tx *store.Tx, actor, typ string, n Note, changed ...stri
 	return err
 }
 
-const noteSelect = "SELECT id, contact_id, content, pinned, created_by, created_at, updated_at FROM note"
+const noteColumns = "id, contact_id, content, pinned, created_by, created_at, updated_at"
 
 func scanNote(rows *sql.Rows) (n Note, err error) {
 	return n, rows.Scan(&n.ID, &n.Contact, &n.Content, &n.Pinned, &n.CreatedBy, store.Time(&n.CreatedAt), store.Time(&n.UpdatedAt))
@@ -147,19 +147,5 @@ func scanNote(rows *sql.Rows) (n Note, err error) {
 // first, and how many there are. The index note_by_contact holds them in that
 // order. NotFound.
 func (s *Service) Notes(ctx context.Context, tenant, cid id.ID, page, limit int) ([]Note, int, error) {
-	offset, err := Page(&page, &limit)
-	if err != nil {
-		return nil, 0, err
-	}
-	r := s.db.Read(ctx, tenant)
-	if cid, err = exists(r, cid); err != nil {
-		return nil, 0, err
-	}
-	var total int
-	if err := r.QueryRow("SELECT COUNT(*) FROM note WHERE tenant_id=? AND contact_id=?", cid).Scan(&total); err != nil {
-		return nil, 0, err
-	}
-	rows, err := r.Query(noteSelect+" WHERE tenant_id=? AND contact_id=? ORDER BY pinned DESC, created_at DESC, id DESC LIMIT ? OFFSET ?", cid, limit, offset)
-	list, err := store.Collect(rows, err, scanNote)
-	return list, total, err
+	return below(s.db.Read(ctx, tenant), cid, page, limit, "note", noteColumns, "pinned DESC, created_at DESC, id DESC", scanNote)
 }
