@@ -25,7 +25,9 @@ type Files struct {
 }
 
 // photo begins like a JPEG and is no whole number of anything.
-func photo() []byte { return append([]byte("\xff\xd8\xff\xe0"), bytes.Repeat([]byte("pixel"), 20_001)...) }
+func photo() []byte {
+	return append([]byte("\xff\xd8\xff\xe0"), bytes.Repeat([]byte("pixel"), 20_001)...)
+}
 
 func given(data []byte) channel.File {
 	return channel.File{Name: `so"fa.jpg`, MIME: "image/jpeg", Size: int64(len(data)),
