@@ -31,8 +31,10 @@ const (
 	attributeColumn = "attributes."
 )
 
+var joiner = strings.NewReplacer(" ", "", "_", "", "-", "")
+
 func fold(header string) string {
-	return strings.ToLower(strings.NewReplacer(" ", "", "_", "", "-", "").Replace(header))
+	return strings.ToLower(joiner.Replace(header))
 }
 
 // columns are the fields of a file's columns, "" for those that are left out.
@@ -168,6 +170,9 @@ func writeTags(tags []string) string {
 // readValue reads an open value: what is JSON of a number, a truth value, a list,
 // an object or a quoted text is that, anything else is text as it stands.
 func readValue(cell string) any {
+	if c := cell[:min(1, len(cell))]; c > "A" && !strings.Contains("[{tfn", c) {
+		return cell // JSON does not begin so
+	}
 	var v any
 	if cell != "null" && json.Unmarshal([]byte(cell), &v) == nil {
 		return v

@@ -43,7 +43,7 @@ The command ends with 0 when every row was taken, with 2 when some were refused,
 
 // Limits of one call to the server.
 const (
-	importRows  = admin.PeopleLimit
+	importRows  = admin.ImportLimit
 	importBytes = 8 << 20
 )
 
@@ -57,11 +57,24 @@ type loader struct {
 	refused *refusals
 	meter   *meter
 
-	rows   [][]string // of the batch
-	lines  []int
+	at   int // the line where what is not stored begins
+	done admin.Imported
+}
+
+// load is a batch on its way from the file to the server.
+type load struct {
 	people []admin.Person
-	begun  int64 // where the batch begins in the file
-	done   admin.Imported
+	rows   [][]string // of people, as they stand in the file
+	lines  []int
+	bad    []misread
+	err    error // the file cannot be read any further
+}
+
+// misread is a row that is none.
+type misread struct {
+	line           int
+	field, message string
+	row            []string
 }
 
 // Run imports.
@@ -96,20 +109,12 @@ func (c *importCmd) Run() error {
 		fmt.Printf("%d created, %d updated, %d refused (%s)\n", l.done.Created, l.done.Updated, l.done.Failed, verb)
 		switch {
 		case err != nil:
-			return fmt.Errorf("broke off before line %d: %w; run it again to go on, rows that were taken are updated", l.line(), err)
+			return fmt.Errorf("broke off before line %d: %w; run it again to go on, rows that were taken are updated", l.at, err)
 		case l.done.Failed > 0:
 			return exitCode{someFailed, fmt.Errorf("%d rows were refused%s", l.done.Failed, l.refused.where())}
 		}
 		return nil
 	})
-}
-
-// line is where the batch that is not stored begins.
-func (l *loader) line() int {
-	if len(l.lines) > 0 {
-		return l.lines[0]
-	}
-	return 1
 }
 
 // open reads the first line of the file and prepares the rest.
@@ -179,57 +184,88 @@ func readable(err error) error {
 	return err
 }
 
-// walk reads and stores the file batch by batch.
+// walk stores the file batch by batch. While one is stored, the next is read.
 func (l *loader) walk(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	loads, ended := make(chan *load, 1), make(chan struct{})
+	defer func() { stop(); <-ended }()
+	go func() {
+		defer close(ended)
+		for last := false; !last; {
+			var b *load
+			b, last = l.next()
+			select {
+			case loads <- b:
+			case <-ctx.Done():
+				return
+			}
+		}
+		close(loads)
+	}()
 	for {
-		row, err := l.in.Read()
-		if errors.Is(err, io.EOF) {
-			return l.flush(ctx)
-		}
-		if err != nil {
-			if e := l.flush(ctx); e != nil {
-				return e
+		select {
+		case b, more := <-loads:
+			if !more {
+				return nil
 			}
-			return readable(err)
-		}
-		line, _ := l.in.FieldPos(0)
-		p, field, err := l.columns.person(row)
-		if err != nil {
-			l.done.Failed++
-			if err := l.refused.write(line, field, err.Error(), row); err != nil {
+			if err := l.store(ctx, b); err != nil {
 				return err
 			}
-			continue
-		}
-		l.rows, l.lines, l.people = append(l.rows, row), append(l.lines, line), append(l.people, p)
-		if at := l.in.InputOffset(); len(l.people) >= importRows || at-l.begun >= importBytes {
-			if err := l.flush(ctx); err != nil {
-				return err
-			}
-			l.begun = at
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }
 
-// flush stores the batch.
-func (l *loader) flush(ctx context.Context) error {
-	if len(l.people) == 0 {
-		return nil
+// next reads a batch. last tells that nothing follows it.
+func (l *loader) next() (b *load, last bool) {
+	b = &load{}
+	for begun := l.in.InputOffset(); len(b.people) < importRows && l.in.InputOffset()-begun < importBytes; {
+		row, err := l.in.Read()
+		if errors.Is(err, io.EOF) {
+			return b, true
+		}
+		if err != nil {
+			b.err = readable(err)
+			return b, true
+		}
+		line, _ := l.in.FieldPos(0)
+		p, field, err := l.columns.person(row)
+		if err != nil {
+			b.bad = append(b.bad, misread{line, field, err.Error(), row})
+			continue
+		}
+		b.rows, b.lines, b.people = append(b.rows, row), append(b.lines, line), append(b.people, p)
 	}
-	var res admin.Imported
-	in := map[string]any{"people": l.people, "dryRun": l.cmd.DryRun}
-	if err := l.cl.call(ctx, "POST", l.cmd.path("people"), in, &res); err != nil {
+	return b, false
+}
+
+// store stores a batch.
+func (l *loader) store(ctx context.Context, b *load) error {
+	for _, m := range b.bad {
+		l.done.Failed++
+		if err := l.refused.write(m.line, m.field, m.message, m.row); err != nil {
+			return err
+		}
+	}
+	l.at = 1
+	if len(b.people) == 0 {
+		return b.err
+	}
+	l.at = b.lines[0]
+	res, err := l.cl.importPeople(ctx, l.cmd.path("people"), b.people, l.cmd.DryRun)
+	if err != nil {
 		return err
 	}
 	l.done.Created, l.done.Updated, l.done.Failed = l.done.Created+res.Created, l.done.Updated+res.Updated, l.done.Failed+res.Failed
 	for _, e := range res.Errors {
-		if err := l.refused.write(l.lines[e.Row], e.Field, e.Message, l.rows[e.Row]); err != nil {
+		if err := l.refused.write(b.lines[e.Row], e.Field, e.Message, b.rows[e.Row]); err != nil {
 			return err
 		}
 	}
-	l.meter.add(len(l.people))
-	l.rows, l.lines, l.people = l.rows[:0], l.lines[:0], l.people[:0]
-	return nil
+	l.meter.add(len(b.people))
+	l.at = b.lines[len(b.lines)-1] + 1
+	return b.err
 }
 
 // refusals is the file of the rows that were refused, or the first few of them

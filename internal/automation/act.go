@@ -2,7 +2,7 @@ package automation
 
 import (
 	"context"
-	"strconv"
+	"slices"
 	"strings"
 
 	"parley/internal/contact"
@@ -33,6 +33,12 @@ func (w *walk) action(nid string, n *Node, sc *scope) ([]string, error) {
 
 // act carries out an action behind a savepoint: one that fails leaves nothing.
 func (w *walk) act(nid string, n *Node, sc *scope) ([]string, error) {
+	if w.held && (n.Action == actionTag || n.Action == actionUntag) {
+		return w.tagHeld(nid, n, sc)
+	}
+	if err := w.flush(); err != nil { // the feed keeps the order in which things happened
+		return nil, err
+	}
 	var output map[string]any
 	err := w.s.db.Write(store.Join(context.Background(), w.tx), w.tx.Tenant(), func(tx *store.Tx) (err error) {
 		switch n.Action {
@@ -73,9 +79,8 @@ func (w *walk) act(nid string, n *Node, sc *scope) ([]string, error) {
 }
 
 func (w *walk) send(tx *store.Tx, nid string, n *Node, sc *scope) (map[string]any, error) {
-	var err error
 	st := styleOf(w.set)
-	m := conversation.Send{Contact: w.r.contact, SentBy: "automation",
+	m := conversation.Send{Contact: w.r.contact, SentBy: "automation", UnlessAgent: n.UnlessAgent,
 		Metadata: map[string]any{"runId": w.r.id.String(), "automationId": w.r.rule.String(), "nodeId": nid}}
 	if n.Template == "" {
 		if m.Text = storable(render(n.Text, sc, st)); strings.TrimSpace(m.Text) == "" {
@@ -93,10 +98,8 @@ func (w *walk) send(tx *store.Tx, nid string, n *Node, sc *scope) (map[string]an
 			}
 			use.Named[k] = storable(render(v, sc, st))
 		}
-		if len(use.Values) == 0 && len(use.Named) == 0 {
-			if use.Named, err = w.mapped(tx, use.Name, sc, st); err != nil {
-				return nil, err
-			}
+		if len(use.Values) == 0 { // the template's mapping finds the rest (reference 3.15, 4.6)
+			use.Vars, use.Resolved = w.r.vars, sc.resolved
 		}
 		m.Template = use
 	}
@@ -108,35 +111,6 @@ func (w *walk) send(tx *store.Tx, nid string, n *Node, sc *scope) (map[string]an
 		w.dry.bodies[nid] = sent.Text
 	}
 	return map[string]any{"messageId": sent.ID.String(), "conversationId": sent.Conversation.String()}, nil
-}
-
-// mapped gives the values of a template whose positions are mapped to fields
-// (reference 3.15, 4.6). Static texts and fallbacks are the template's own.
-func (w *walk) mapped(tx *store.Tx, name string, sc *scope, st style) (map[string]string, error) {
-	tpl, err := w.s.inbox.Templates().Get(tx, name)
-	if fault.As(err) != nil {
-		return nil, nil // SendIn says what is wrong
-	}
-	named := map[string]string{}
-	for _, m := range tpl.Mapping {
-		if m.Field == "" || m.Static != "" {
-			continue
-		}
-		paths := []string{"vars." + m.Field, "vars." + snake(m.Field), "vars." + camel(m.Field)}
-		switch m.Source {
-		case "crm":
-			paths = append([]string{"lead." + m.Field, "lead." + camel(m.Field)}, paths...)
-		case "system":
-			paths = append([]string{"resolved." + m.Field}, paths...)
-		}
-		for _, p := range paths {
-			if v, ok := sc.look(p); ok && v != nil && v != "" {
-				named[strconv.Itoa(m.Position)] = storable(show(p, v, st))
-				break
-			}
-		}
-	}
-	return named, err
 }
 
 func (w *walk) tag(tx *store.Tx, n *Node, sc *scope) (map[string]any, error) {
@@ -152,6 +126,42 @@ func (w *walk) tag(tx *store.Tx, n *Node, sc *scope) (map[string]any, error) {
 	}
 	_, err := w.s.contacts.TagIn(tx, w.r.actor(), w.r.contact, add, remove)
 	return map[string]any{"tag": tag}, err
+}
+
+// tagHeld is act for a tag of a contact whose lock is ours: one statement, which
+// cannot fail half way and needs no savepoint. What was read of the contact
+// stays true but for the tag; its events wait for the run's own.
+func (w *walk) tagHeld(nid string, n *Node, sc *scope) ([]string, error) {
+	tag, add, changed, stored := w.plainText(n.Tag, sc), n.Action == actionTag, false, ""
+	err := w.err // of reading the lead
+	if err == nil && tag == "" {
+		err = fault.Field("tag", "the tag is empty: every placeholder in it has no value")
+	}
+	if err == nil {
+		stored, changed, err = w.s.contacts.TagHeld(w.tx, w.r.contact, tag, add)
+	}
+	if f := fault.As(err); f != nil {
+		return w.fail(nid, n, nil, nil, f.Error())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if changed {
+		w.marked, w.lead, w.seen = true, nil, nil
+		w.news = append(w.news, contact.TagNews(w.r.actor(), w.r.contact, stored, add))
+		if w.card != nil {
+			c := *w.card
+			c.Contact.Tags = slices.DeleteFunc(slices.Clone(c.Contact.Tags), func(t string) bool { return t == stored })
+			if add {
+				c.Contact.Tags = append(c.Contact.Tags, stored)
+				slices.Sort(c.Contact.Tags)
+			}
+			c.Contact.UpdatedAt = w.tx.Now()
+			w.card = &c
+		}
+	}
+	w.record(nid, n.name(), StepCompleted, map[string]any{"tag": tag}, "")
+	return n.Next[handleDefault], nil
 }
 
 // plainText renders text whose values are taken as they are.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"parley/internal/conversation/variables"
 	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/webhook"
@@ -139,7 +140,7 @@ func readHTTP(n *Node, cfg *config) error {
 	case map[string]any:
 		n.Headers = map[string]string{}
 		for k, x := range t {
-			n.Headers[k] = plain(x)
+			n.Headers[k] = variables.Plain(x)
 		}
 		if err := webhook.CheckHeaders(field, n.Headers); err != nil {
 			return err
@@ -180,6 +181,12 @@ func readSend(n *Node, cfg *config) error {
 	if n.Template == "" && n.Text == "" {
 		return fault.Field(field, "%s is required, or text: what to send", field)
 	}
+	if v, field := cfg.first("unlessAgent"); v != nil {
+		var ok bool
+		if n.UnlessAgent, ok = v.(bool); !ok {
+			return fault.Field(field, "%s must be true or false", field)
+		}
+	}
 	if n.Template != "" {
 		return readValues(n, cfg)
 	}
@@ -200,7 +207,7 @@ func readValues(n *Node, cfg *config) error {
 			if _, nested := x.(map[string]any); nested {
 				return fault.Field(fmt.Sprintf("%s[%d]", field, i), "a template's value must be text")
 			}
-			n.Values = append(n.Values, plain(x))
+			n.Values = append(n.Values, variables.Plain(x))
 		}
 	case map[string]any:
 		if len(t) > 100 {
@@ -208,7 +215,7 @@ func readValues(n *Node, cfg *config) error {
 		}
 		n.Named = map[string]string{}
 		for k, x := range t {
-			n.Named[k] = plain(x)
+			n.Named[k] = variables.Plain(x)
 		}
 	default:
 		return fault.Field(field, "%s must be a list or an object of values", field)

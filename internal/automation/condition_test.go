@@ -1,6 +1,7 @@
 package automation
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ func TestConditions(t *testing.T) {
 		value     any
 		want      bool
 	}{
-		{"lead.source", "eq", "Website", true}, {"lead.source", "equals", "website", false}, {"lead.source", "neq", "x", true},
+		{"lead.source", "eq", "Website", true}, {"lead.source", "equals", "website", false}, {"lead.source", "neq", "x", true}, {"lead.source", "ne", "x", true}, {"lead.source", "ne", "Website", false},
 		{"lead.dealValue", "eq", "5000", true}, {"lead.dealValue", "eq", 5000.0, true}, {"count", "eq", 12.0, true}, {"lead.dealValue", "not_equals", "5000.0", false},
 		{"lead.email", "eq", nil, true}, {"lead.email", "eq", "", false}, {"missing", "neq", "x", true}, {"lead.on", "eq", true, true}, {"lead.on", "eq", "true", true}, {"lead.on", "eq", 1.0, false},
 		{"lead.dealValue", "gt", 4999.0, true}, {"lead.dealValue", "greater_than", "5000", false}, {"lead.dealValue", "gte", 5000.0, true}, {"lead.dealValue", "greater_than_equals", 5001.0, false},
@@ -108,6 +109,42 @@ func TestFilter(t *testing.T) {
 	} {
 		if got := c.f.pass(x); got != c.want {
 			t.Errorf("%d: %+v = %v", i, c.f, got)
+		}
+	}
+}
+
+// Graphs of before are read as they were written.
+func TestStoredConditions(t *testing.T) {
+	var g Graph
+	if err := json.Unmarshal([]byte(`{"filter":{},"when":{"any":true,"list":[{"field":"a","operator":"eq","value":2},{"field":"a","operator":"contains","value":"1"},{"field":"a","operator":"gone"}]},"starts":["n"],
+		"nodes":{"n":{"kind":"action","action":"add_tag","tag":"x","only":{"list":[{"field":"a","operator":"exists"}]},"exit":{"any":true,"list":[{"field":"a","operator":"gone"}]}}}}`), &g); err != nil {
+		t.Fatal(err)
+	}
+	g.ready()
+	sc := &scope{vars: map[string]any{"a": 1.0}}
+	if !g.When.pass(sc, time.Now(), time.UTC) || !g.Nodes["n"].Only.pass(sc, time.Now(), time.UTC) || g.Nodes["n"].Exit.pass(sc, time.Now(), time.UTC) {
+		t.Errorf("%+v", g.When.checks(sc, time.Now(), time.UTC))
+	}
+	if c := g.When.checks(sc, time.Now(), time.UTC); c[0].Passed || !c[1].Passed || c[2].Passed || c[2].Operator != "gone" {
+		t.Errorf("%+v", c)
+	}
+	if b, err := json.Marshal(g.When); err != nil || string(b) != `{"any":true,"list":[{"field":"a","operator":"eq","value":2},{"field":"a","operator":"contains","value":"1"},{"field":"a","operator":"gone"}]}` {
+		t.Errorf("stored as %s, %v", b, err)
+	}
+}
+
+// What is too much names the place in the form, not in a filter.
+func TestConditionLimits(t *testing.T) {
+	many := make([]any, 6000)
+	for i := range many {
+		many[i] = float64(i)
+	}
+	long := map[string]any{"field": "a", "operator": "in", "value": many}
+	half := map[string]any{"field": "a", "operator": "in", "value": many[:3000]}
+	for field, m := range map[string]map[string]any{"conditions[0].value": {"conditions": []any{long}}, "value": long, "conditions": {"conditions": []any{half, half}}} {
+		_, err := testOf(m, func(k string) string { return k })
+		if f := fault.As(err); f == nil || f.Field != field {
+			t.Errorf("%v, want a fault of %s", err, field)
 		}
 	}
 }

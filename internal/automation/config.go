@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"parley/internal/conversation/variables"
 	"parley/internal/fault"
 )
 
@@ -92,7 +93,7 @@ func (c *config) text(limit int, keys ...string) (string, string, error) {
 		}
 		return t, field, nil
 	case float64, bool:
-		return plain(t), field, nil
+		return variables.Plain(t), field, nil
 	}
 	return "", field, fault.Field(field, "%s must be text", field)
 }
@@ -125,7 +126,7 @@ func readDelay(n *Node, cfg *config) error {
 		return err
 	}
 	if until != "" {
-		if _, _, ok := moment(until, time.UTC); !ok && !strings.Contains(until, "{{") {
+		if _, _, ok := variables.Moment(until, time.UTC); !ok && !strings.Contains(until, "{{") {
 			return fault.Field(field, "%s must be an ISO 8601 time or a placeholder", field)
 		}
 		n.Until = until
@@ -150,7 +151,7 @@ func span(cfg *config, keys ...string) (ms int64, given bool, err error) {
 	if v == nil {
 		return 0, false, nil
 	}
-	n, ok := number(v)
+	n, ok := variables.Number(v)
 	if !ok || n < 0 {
 		return 0, true, fault.Field(field, "%s must be a number that is not negative", field)
 	}
@@ -172,7 +173,7 @@ func minutes(field string, v any) (int64, error) {
 	if v == nil {
 		return 0, nil
 	}
-	n, ok := number(v)
+	n, ok := variables.Number(v)
 	if !ok || n < 0 {
 		return 0, fault.Field(field, "%s must be a number of minutes that is not negative", field)
 	}
@@ -209,7 +210,7 @@ func nodeID(field string, v any) (string, error) {
 	case string:
 		s = t
 	case float64:
-		s = plain(t)
+		s = variables.Plain(t)
 	}
 	if s == "" || len(s) > 200 || !utf8.ValidString(s) {
 		return "", fault.Field(field, "%s is required and must be text of at most 200 bytes", field)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"parley/internal/conversation/variables"
 	"parley/internal/id"
 	"parley/internal/store"
 )
@@ -77,7 +78,7 @@ func brief(v any) any {
 	case string:
 		return cut(t, maxBrief)
 	}
-	return cut(plain(v), maxBrief)
+	return cut(variables.Plain(v), maxBrief)
 }
 
 const maxBrief = 120 // bytes of a value in a record

@@ -36,7 +36,6 @@ type Stop struct {
 
 // rehearsal is what a walk notes while everything it does will be undone.
 type rehearsal struct {
-	stops  []Stop
 	bodies map[string]string
 }
 

@@ -80,10 +80,11 @@ func (s *Service) Enroll(ctx context.Context, tenant id.ID, actor string, rule, 
 		case !r.Active:
 			return Enrollment{}, fault.New(fault.Conflict, "the sequence %s is switched off; switch it on first", r.Name)
 		}
-		if lead, err = s.contacts.HoldIn(tx, lead); fault.As(err) != nil {
-			return Enrollment{}, fault.Unknown("lead")
-		} else if err != nil {
+		there := false
+		if lead, there, err = s.hold(tx, lead); err != nil {
 			return Enrollment{}, err
+		} else if !there {
+			return Enrollment{}, fault.Unknown("lead")
 		}
 		card, err := s.cards.CardIn(tx, lead)
 		if f := fault.As(err); f != nil && f.Code == fault.NotFound || err == nil && card.Contact.Archived() {
@@ -111,7 +112,7 @@ func (s *Service) Enroll(ctx context.Context, tenant id.ID, actor string, rule, 
 		t := &tally{}
 		t.began(rule)
 		// The first delay is begun here, so that the answer tells when the first step comes.
-		w := &walk{s: s, tx: tx, r: v, g: g, set: set, tally: t, budget: 1, inline: true}
+		w := &walk{s: s, tx: tx, r: v, g: g, set: set, tally: t, budget: 1, inline: true, held: true, card: &card}
 		if err := w.begin(r.Name); err != nil {
 			return Enrollment{}, err
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"parley/internal/conversation/variables"
 	"parley/internal/event"
 	"parley/internal/fault"
 	"parley/internal/id"
@@ -245,13 +246,13 @@ func list(checks []Check) string {
 	for _, c := range checks {
 		actual := "empty"
 		if c.Actual != nil && c.Actual != "" {
-			actual = fmt.Sprintf("%q", plain(c.Actual))
+			actual = fmt.Sprintf("%q", variables.Plain(c.Actual))
 		}
 		switch {
 		case c.Operator != "":
-			out = append(out, strings.TrimSpace(fmt.Sprintf("%s was %s, which is not %s %s", c.Field, actual, c.Operator, plain(c.Expected))))
+			out = append(out, strings.TrimSpace(fmt.Sprintf("%s was %s, which is not %s %s", c.Field, actual, c.Operator, variables.Plain(c.Expected))))
 		default:
-			out = append(out, fmt.Sprintf("%s wants %q, it was %s", c.Field, plain(c.Expected), actual))
+			out = append(out, fmt.Sprintf("%s wants %q, it was %s", c.Field, variables.Plain(c.Expected), actual))
 		}
 	}
 	return strings.Join(out, "; ")
@@ -266,7 +267,7 @@ func (x *Explanation) undecided(log *logRow) {
 	const started = "The automation was not considered"
 	switch {
 	case log != nil && log.status == logScheduled:
-		x.Outcome, x.Sentence = OutcomePending, "Nothing is decided yet: the call fires at "+fmt.Sprint(iso(log.runAt))+"."
+		x.Outcome, x.Sentence = OutcomePending, "Nothing is decided yet: the call fires at "+fmt.Sprint(variables.ISO(log.runAt))+"."
 	case log != nil && log.status == logFailed && log.contact.IsZero():
 		x.Outcome, x.Sentence = OutcomeRefused, "No automation was considered because the call failed: "+log.err+"."
 	case log != nil && log.status == logFailed && log.err != "":
@@ -308,7 +309,7 @@ func (s *Service) presently(r store.Reader, x *Explanation, log *logRow) error {
 	if err != nil {
 		return err
 	}
-	g, ok, err := graphOf(r, x.Rule.ID, x.Rule.Version)
+	g, ok, err := s.graphOf(r, x.Rule.ID, x.Rule.Version)
 	if err != nil || !ok {
 		return err
 	}
@@ -325,6 +326,6 @@ func (s *Service) presently(r store.Reader, x *Explanation, log *logRow) error {
 			return err
 		}
 	}
-	x.Now = g.When.checks(scopeOf(leadOf(card), vars, r.Now(), set), r.Now(), set.Location())
+	x.Now = g.When.checks(scopeOf(variables.Lead(card), vars, r.Now(), set), r.Now(), set.Location())
 	return nil
 }

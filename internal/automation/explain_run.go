@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"parley/internal/conversation"
+	"parley/internal/conversation/variables"
 	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/store"
@@ -71,7 +72,7 @@ func standing(r Run) string {
 			s += " for the answer to a call"
 		}
 		if !r.ResumeAt.IsZero() {
-			s += " until " + fmt.Sprint(iso(r.ResumeAt))
+			s += " until " + fmt.Sprint(variables.ISO(r.ResumeAt))
 		}
 		return s + "."
 	}

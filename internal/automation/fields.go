@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"parley/internal/contact"
+	"parley/internal/conversation/variables"
 	"parley/internal/deal"
 	"parley/internal/fault"
 	"parley/internal/store"
@@ -96,7 +97,7 @@ func patchOf(at string, m map[string]any) (deal.CardPatch, error) {
 			}
 			*texts[key] = &s
 		case key == "dealValue" || key == "value":
-			n, ok := number(v)
+			n, ok := variables.Number(v)
 			if s, text := v.(string); text && strings.Contains(s, "{{") {
 				break // its value is not known yet
 			}
@@ -114,7 +115,7 @@ func patchOf(at string, m map[string]any) (deal.CardPatch, error) {
 			}
 			tags := []string{}
 			for _, t := range list {
-				if s := plain(t); s != "" && !slices.Contains(tags, s) {
+				if s := variables.Plain(t); s != "" && !slices.Contains(tags, s) {
 					tags = append(tags, s)
 				}
 			}
@@ -157,7 +158,7 @@ func openField(p *contact.Patch, at, key string, v any) error {
 					if p.Refs == nil {
 						p.Refs = map[string]*string{}
 					}
-					s := plain(rv)
+					s := variables.Plain(rv)
 					if p.Refs[rk] = &s; rv == nil {
 						p.Refs[rk] = nil
 					}

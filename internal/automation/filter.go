@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"parley/internal/conversation/variables"
 	"parley/internal/fault"
 )
 
@@ -122,14 +123,14 @@ func (c *compiler) filter(def map[string]any) error {
 		}
 	}
 	if v := m["scoreThreshold"]; v != nil && v != "" {
-		n, ok := number(v)
+		n, ok := variables.Number(v)
 		if !ok || n < 0 || n > 100 {
 			return fault.Field(at+".scoreThreshold", "%s.scoreThreshold must be a number from 0 to 100", at)
 		}
 		f.Score = &n
 	}
 	if v := m["inactiveDays"]; v != nil && v != "" {
-		n, ok := number(v)
+		n, ok := variables.Number(v)
 		if !ok || n <= 0 || n > maxQuiet {
 			return fault.Field(at+".inactiveDays", "%s.inactiveDays must be a number above 0, at most %d", at, maxQuiet)
 		}

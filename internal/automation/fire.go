@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"parley/internal/contact"
+	"parley/internal/conversation/variables"
 	"parley/internal/deal"
 	"parley/internal/event"
 	"parley/internal/fault"
@@ -35,10 +36,16 @@ func (s *Service) Fire(ctx context.Context, tenant id.ID, actor string, c Call) 
 		unknown bool
 	}
 	// An unknown person is told only after the commit, so that its log stays.
-	res, err := store.Write(ctx, s.db, tenant, func(tx *store.Tx) (result, error) {
-		f, known, err := s.fire(tx, actor, c)
-		return result{f, !known}, err
-	})
+	fire := func(inline bool) (result, error) {
+		return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (result, error) {
+			f, known, err := s.fire(tx, actor, c, inline)
+			return result{f, !known}, err
+		})
+	}
+	res, err := fire(true)
+	if f := fault.As(err); err != nil && (f == nil || f.Reason == reasonDeleted) && ctx.Err() == nil {
+		res, err = fire(false) // what a run's first steps ran into is no trouble of the caller's
+	}
 	if err != nil {
 		return Fired{}, err
 	}
@@ -55,7 +62,7 @@ func (s *Service) FireIn(tx *store.Tx, actor string, c Call) (Fired, error) {
 	if err != nil {
 		return Fired{}, err
 	}
-	f, known, err := s.fire(tx, actor, c)
+	f, known, err := s.fire(tx, actor, c, false)
 	if err == nil && !known {
 		err = unknownLead(f.LogID)
 	}
@@ -115,7 +122,9 @@ func unknownLead(log id.ID) error {
 	return fault.Unknown("lead").With("hint", "send createLeadIfMissing: true, or create the lead first").With("eventLogId", log.String())
 }
 
-func (s *Service) fire(tx *store.Tx, actor string, c Call) (f Fired, known bool, err error) {
+// fire takes a checked call. With inline, runs take their first steps in its
+// transaction, not in jobs of their own.
+func (s *Service) fire(tx *store.Tx, actor string, c Call, inline bool) (f Fired, known bool, err error) {
 	if f, ok, err := replay(tx, c.IdempotencyKey); err != nil || ok {
 		return f, true, err
 	}
@@ -130,10 +139,14 @@ func (s *Service) fire(tx *store.Tx, actor string, c Call) (f Fired, known bool,
 	if c.CallbackURL != "" {
 		l.callback, l.callbackStatus = &callback{c.CallbackURL, c.CallbackMethod, c.CallbackMetadata}, callbackPending
 	}
-	// The row claims the key before anything else happens.
-	fresh, err := insertLog(tx, l)
-	if err != nil {
-		return f, false, err
+	// The row claims the key before anything else happens. One without a key is
+	// written at the end, once.
+	fresh := true
+	if l.key != "" {
+		if fresh, err = insertLog(tx, l); err != nil {
+			return f, false, err
+		}
+		l.stored = true
 	}
 	if !fresh {
 		f, ok, err := replay(tx, c.IdempotencyKey)
@@ -170,7 +183,7 @@ func (s *Service) fire(tx *store.Tx, actor string, c Call) (f Fired, known bool,
 		_, _, err = job.Enqueue(tx, job.New{Kind: kindFire, Args: fireArgs{l.id}, RunAt: at, UniqueKey: "fire:" + l.id.String(), MaxAttempts: attempts})
 		return f, true, err
 	}
-	return f, true, s.ignite(tx, l, p, card)
+	return f, true, s.ignite(tx, l, p, card, inline)
 }
 
 // plan is what a call's name means: its definition, if there is one, every name
@@ -199,7 +212,7 @@ func (s *Service) plan(tx *store.Tx, trigger string) (p plan, err error) {
 	}
 	l := listens{maps: map[string]string{trigger: p.def.MapsTo}}
 	p.names = l.named(trigger)
-	p.rules, err = candidates(tx, p.names)
+	p.rules, err = s.candidates(tx, p.names)
 	return p, err
 }
 
@@ -264,6 +277,9 @@ func (s *Service) person(tx *store.Tx, actor string, c Call, def Definition, pho
 		}
 	}
 	if !cid.IsZero() {
+		if cid, _, err = s.hold(tx, cid); err != nil {
+			return card, false, err
+		}
 		card, err = s.cards.CardIn(tx, cid)
 		if f := fault.As(err); f != nil && f.Code == fault.NotFound {
 			return card, false, nil
@@ -283,22 +299,28 @@ func (s *Service) person(tx *store.Tx, actor string, c Call, def Definition, pho
 	if n.Source == "" {
 		n.Source = "webhook"
 	}
-	card, _, err = s.cards.EnsureIn(tx, actor, n)
-	return card, err == nil, err
+	if card, _, err = s.cards.EnsureIn(tx, actor, n); err != nil {
+		return card, false, err
+	}
+	_, there, err := s.hold(tx, card.Contact.ID)
+	return card, there && err == nil, err
 }
 
 // found returns the contact of an identity unless it was put away.
 func (s *Service) found(r store.Reader, kind, value string) (id.ID, error) {
-	p, ok, err := s.contacts.Find(r, kind, value)
-	if err != nil || !ok || p.Archived() {
+	cid, err := s.contacts.Holder(r, kind, value)
+	if err != nil || cid.IsZero() {
 		return id.Zero, err
 	}
-	return p.ID, nil
+	if live, err := s.contacts.Live(r, cid); err != nil || !live {
+		return id.Zero, err
+	}
+	return cid, nil
 }
 
 // ignite starts the rules of a call, moves on the runs that waited for it, and
 // tells its callback.
-func (s *Service) ignite(tx *store.Tx, l *logRow, p plan, card deal.Card) error {
+func (s *Service) ignite(tx *store.Tx, l *logRow, p plan, card deal.Card, inline bool) error {
 	vars, err := l.call.vars(card)
 	if err != nil {
 		return err
@@ -313,17 +335,18 @@ func (s *Service) ignite(tx *store.Tx, l *logRow, p plan, card deal.Card) error 
 			*dst = v
 		}
 	}
-	t := &tally{}
+	t := &tally{inline: inline}
 	if len(p.names) > 0 { // runs that wait for this very event, before new ones begin
 		if _, err := s.occurred(tx, t, occurrence{names: p.names, contact: card.Contact.ID, at: tx.Now(), payload: vars}); err != nil {
 			return err
 		}
 	}
-	l.open, err = s.start(tx, t, p.rules, occasion{card: card, cause: "trigger:" + l.id.String(), log: l.id,
+	l.open, err = s.start(tx, t, p.rules, occasion{card: card, cause: "trigger:" + l.id.String(), log: l.id, held: true,
 		happening: happening{trigger: l.trigger, facts: x, vars: vars}})
 	if err != nil {
 		return err
 	}
+	l.failed += t.failed
 	if l.open == 0 {
 		if err := s.closeLog(tx, l); err != nil {
 			return err
@@ -351,7 +374,7 @@ func (s *Service) handleFire(ctx context.Context, j *job.Job) error {
 			return err
 		}
 		if ok && l.status == logScheduled {
-			if err := s.fireLater(tx, l); err != nil {
+			if err := s.fireLater(tx, l, j.Attempt <= 1); err != nil {
 				return err
 			}
 		}
@@ -359,7 +382,10 @@ func (s *Service) handleFire(ctx context.Context, j *job.Job) error {
 	})
 }
 
-func (s *Service) fireLater(tx *store.Tx, l *logRow) error {
+func (s *Service) fireLater(tx *store.Tx, l *logRow, inline bool) error {
+	if _, _, err := s.hold(tx, l.contact); err != nil {
+		return err
+	}
 	card, err := s.cards.CardIn(tx, l.contact)
 	if f := fault.As(err); f != nil && f.Code == fault.NotFound || err == nil && card.Contact.Archived() {
 		l.err, l.failed = "the lead is gone", 1
@@ -372,7 +398,7 @@ func (s *Service) fireLater(tx *store.Tx, l *logRow) error {
 	if err != nil {
 		return err
 	}
-	return s.ignite(tx, l, p, card)
+	return s.ignite(tx, l, p, card, inline)
 }
 
 func (s *Service) fireDiscarded(tx *store.Tx, j *job.Job, cause error) error {
@@ -455,7 +481,7 @@ func (c *Call) due(now time.Time) time.Time {
 func (c *Call) vars(card deal.Card) (map[string]any, error) {
 	vars := copyMap(c.Variables)
 	for k, v := range c.Data {
-		vars[k] = plain(v)
+		vars[k] = variables.Plain(v)
 	}
 	vars["phone"], vars["email"], vars["trigger"] = card.Contact.Phone(), card.Contact.Email(), c.Trigger
 	if vars["email"] == "" {

@@ -88,17 +88,19 @@ type Node struct {
 	Language string            `json:"language,omitempty"`
 	Values   []string          `json:"values,omitempty"`
 	Named    map[string]string `json:"named,omitempty"`
-	Tag      string            `json:"tag,omitempty"`      // actionTag, actionUntag
-	Stage    string            `json:"stage,omitempty"`    // actionStage, actionPipeline
-	Pipeline string            `json:"pipeline,omitempty"` // actionPipeline
-	Agent    string            `json:"agent,omitempty"`    // actionAssign
-	Fields   any               `json:"fields,omitempty"`   // actionUpdate: an object, or JSON text with placeholders
-	Title    string            `json:"title,omitempty"`    // actionTask
-	Body     string            `json:"body,omitempty"`     // actionTask
-	URL      string            `json:"url,omitempty"`      // actionHTTP
-	Method   string            `json:"method,omitempty"`
-	Headers  map[string]string `json:"headers,omitempty"`
-	Payload  any               `json:"payload,omitempty"` // an object, a list, or JSON text with placeholders
+	// UnlessAgent keeps the message back while an agent owns the conversation.
+	UnlessAgent bool              `json:"unlessAgent,omitempty"`
+	Tag         string            `json:"tag,omitempty"`      // actionTag, actionUntag
+	Stage       string            `json:"stage,omitempty"`    // actionStage, actionPipeline
+	Pipeline    string            `json:"pipeline,omitempty"` // actionPipeline
+	Agent       string            `json:"agent,omitempty"`    // actionAssign
+	Fields      any               `json:"fields,omitempty"`   // actionUpdate: an object, or JSON text with placeholders
+	Title       string            `json:"title,omitempty"`    // actionTask
+	Body        string            `json:"body,omitempty"`     // actionTask
+	URL         string            `json:"url,omitempty"`      // actionHTTP
+	Method      string            `json:"method,omitempty"`
+	Headers     map[string]string `json:"headers,omitempty"`
+	Payload     any               `json:"payload,omitempty"` // an object, a list, or JSON text with placeholders
 
 	// Of a step of a sequence.
 	Step   int    `json:"step,omitempty"` // from 1
@@ -132,6 +134,12 @@ func (g *Graph) ready() *Graph {
 			for _, t := range list {
 				in[t]++
 			}
+		}
+	}
+	g.When.ready()
+	for _, n := range g.Nodes {
+		for _, t := range []*Test{n.When, n.Only, n.Exit} {
+			t.ready()
 		}
 	}
 	g.joins, g.goals = map[string]bool{}, nil

@@ -115,7 +115,7 @@ func TestCompileForms(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			return
 		}
-		if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Graph{})); d != "" {
+		if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Graph{}, Condition{})); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
@@ -139,7 +139,7 @@ func TestCompileForms(t *testing.T) {
 	}
 	same("flat", `{"conditions":[{"field":"lead.source","operator":"equals","value":"web"}],"triggerConfig":{"tagName":"hot","excludeSources":["ad"]},
 		"actions":[{"type":"add_tag","config":{"tag":"x"}},{"type":"send_whatsapp","delayMinutes":2,"config":{"templateName":"hi","languageCode":"en","variables":["{{lead.firstName}}",2]}}]}`,
-		&Graph{Filter: Filter{Tag: "hot", Exclude: []string{"ad"}}, When: Test{List: []Condition{{"lead.source", "eq", "web"}}}, Starts: []string{"action-1", "delay-2"}, Nodes: map[string]*Node{
+		&Graph{Filter: Filter{Tag: "hot", Exclude: []string{"ad"}}, When: Test{List: []Condition{{Field: "lead.source", Operator: "eq", Value: "web"}}}, Starts: []string{"action-1", "delay-2"}, Nodes: map[string]*Node{
 			"action-1": tag("x", nil),
 			"delay-2":  {Kind: nodeDelay, After: 120_000, Next: map[string][]string{"": {"action-2"}}},
 			"action-2": {Kind: nodeAction, Action: actionSend, Template: "hi", Language: "en", Values: []string{"{{lead.firstName}}", "2"}, Next: map[string][]string{}},
@@ -148,7 +148,7 @@ func TestCompileForms(t *testing.T) {
 		{"id":"d","type":"wait","config":{"until":"{{event.start}}"}},{"id":"e","type":"exit"},{"id":"n","type":"remove_tag","data":{"tag":"y"}}],
 		"edges":[{"source":"c","target":"w","sourceHandle":"true"},{"source":"c","target":"n","label":"No"},{"source":"w","target":"d","sourceHandle":"reply"},{"source":"w","target":"e","sourceHandle":"timeout"},{"source":"n","target":"e","sourceHandle":"error"},{"source":"d","target":"e","sourceHandle":"out-1"}]}`,
 		&Graph{Starts: []string{"c"}, Nodes: map[string]*Node{
-			"c": {Kind: nodeCondition, When: &Test{List: []Condition{{"vars.x", "eq", 1.0}}}, Next: map[string][]string{"yes": {"w"}, "no": {"n"}}},
+			"c": {Kind: nodeCondition, When: &Test{List: []Condition{{Field: "vars.x", Operator: "eq", Value: 1.0}}}, Next: map[string][]string{"yes": {"w"}, "no": {"n"}}},
 			"w": {Kind: nodeReply, After: 7_200_000, Next: map[string][]string{"reply": {"d"}, "timeout": {"e"}}},
 			"d": {Kind: nodeDelay, Until: "{{event.start}}", Next: map[string][]string{"": {"e"}}},
 			"e": {Kind: nodeEnd, Next: map[string][]string{}},
@@ -162,7 +162,7 @@ func TestCompileForms(t *testing.T) {
 		return v
 	}
 	second := step(2, "b")
-	second.OnFail, second.Only, second.Exit = failRetry, &Test{List: []Condition{{"lead.tags", "contains", "a"}}}, &Test{Any: true, List: []Condition{{"lead.status", "eq", "won"}}}
+	second.OnFail, second.Only, second.Exit = failRetry, &Test{List: []Condition{{Field: "lead.tags", Operator: "contains", Value: "a"}}}, &Test{Any: true, List: []Condition{{Field: "lead.status", Operator: "eq", Value: "won"}}}
 	same("sequence", `{"isSequence":true,"steps":[{"stepNumber":2,"delayMinutes":5,"delayReference":"trigger_time","action":{"type":"add_tag","config":{"tag":"b"}},"onFailure":"retry",
 		"conditions":[{"field":"lead.tags","operator":"contains","value":"a"}],"exitSequenceIf":[{"field":"lead.status","operator":"eq","value":"won"}]},{"stepNumber":1,"type":"add_tag","config":{"tag":"a"}}]}`,
 		&Graph{Enrolls: true, Steps: 2, Starts: []string{"step-1"}, Nodes: map[string]*Node{"step-1": step(1, "a", "delay-2"), "step-2": second,

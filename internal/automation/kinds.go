@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"parley/internal/conversation/variables"
 	"parley/internal/fault"
 )
 
@@ -84,7 +85,7 @@ func readSplit(n *Node, cfg *config) error {
 				return err
 			}
 			if share, where := one.first("weight", "percentage", "percent"); share != nil {
-				x, ok := number(share)
+				x, ok := variables.Number(share)
 				if !ok || x < 0 || x > 1e6 {
 					return fault.Field(where, "%s must be a number from 0 to 1000000", where)
 				}

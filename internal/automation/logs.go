@@ -39,6 +39,7 @@ type logRow struct {
 	call                                          Call
 	callback                                      *callback
 	runAt, processed, created, updated            time.Time
+	stored                                        bool // a row is there
 }
 
 // callback is where a call wants to hear how it went.
@@ -51,7 +52,7 @@ type callback struct {
 const logColumns = "id, trigger_name, phone, email, contact_id, status, rules_matched, runs_open, runs_failed, payload, callback, callback_status, idempotency_key, error, run_at, processed_at, created_at, updated_at, phone_key"
 
 func scanLog(row scanner) (*logRow, bool, error) {
-	l := &logRow{}
+	l := &logRow{stored: true}
 	ok, err := store.Found(row.Scan(&l.id, &l.trigger, &l.phone, &l.email, &l.contact, &l.status, &l.matched, &l.open, &l.failed, store.JSON(&l.call), store.JSON(&l.callback),
 		&l.callbackStatus, store.Text(&l.key), store.Text(&l.err), store.Time(&l.runAt), store.Time(&l.processed), store.Time(&l.created), store.Time(&l.updated), store.Text(&l.phoneKey)))
 	return l, ok, err
@@ -71,13 +72,19 @@ func insertLog(tx *store.Tx, l *logRow) (bool, error) {
 	if l.callback != nil {
 		cb = store.JSON(l.callback)
 	}
-	n, err := tx.Exec(`INSERT INTO trigger_log (tenant_id, id, trigger_name, phone, email, status, rules_matched, runs_open, runs_failed, payload, callback, callback_status, idempotency_key, created_at, updated_at)
-		VALUES (?,?,?,?,?,?,0,0,0,?,?,?,?,?,?) ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING`,
-		l.id, l.trigger, l.phone, l.email, l.status, store.JSON(l.call), cb, l.callbackStatus, store.NullText(l.key), tx.Now(), tx.Now())
+	n, err := tx.Exec(`INSERT INTO trigger_log (tenant_id, id, trigger_name, phone, email, contact_id, status, rules_matched, runs_open, runs_failed, payload, callback, callback_status, idempotency_key, error, run_at, processed_at, created_at, updated_at, phone_key)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING`,
+		l.id, l.trigger, l.phone, l.email, l.contact, l.status, l.matched, l.open, l.failed, store.JSON(l.call), cb, l.callbackStatus, store.NullText(l.key), store.NullText(l.err),
+		l.runAt, l.processed, tx.Now(), tx.Now(), l.phoneKey)
 	return n > 0, err
 }
 
 func saveLog(tx *store.Tx, l *logRow) error {
+	if !l.stored {
+		l.stored = true
+		_, err := insertLog(tx, l)
+		return err
+	}
 	_, err := tx.Exec(`UPDATE trigger_log SET contact_id=?, status=?, rules_matched=?, runs_open=?, runs_failed=?, callback_status=?, idempotency_key=?, error=?, run_at=?, processed_at=?, updated_at=?, phone_key=?
 		WHERE tenant_id=? AND id=?`,
 		l.contact, l.status, l.matched, l.open, l.failed, l.callbackStatus, store.NullText(l.key), store.NullText(l.err), l.runAt, l.processed, tx.Now(), l.phoneKey, l.id)
@@ -103,8 +110,10 @@ func (s *Service) runEnded(tx *store.Tx, log id.ID, failed bool) error {
 // closeLog gives a call its final status and tells its callback.
 func (s *Service) closeLog(tx *store.Tx, l *logRow) error {
 	var runs int
-	if err := tx.QueryRow("SELECT COUNT(*) FROM run WHERE tenant_id=? AND trigger_id=?", l.id).Scan(&runs); err != nil {
-		return err
+	if l.failed > 0 {
+		if err := tx.QueryRow("SELECT COUNT(*) FROM run WHERE tenant_id=? AND trigger_id=?", l.id).Scan(&runs); err != nil {
+			return err
+		}
 	}
 	told := logCompleted
 	switch {

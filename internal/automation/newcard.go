@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"parley/internal/contact"
+	"parley/internal/conversation/variables"
 	"parley/internal/deal"
 	"parley/internal/fault"
 	"parley/internal/id"
@@ -48,7 +49,7 @@ func newCard(c Call) (deal.NewCard, error) {
 				n.Email = s
 			}
 		case k == "dealValue":
-			x, ok := number(v)
+			x, ok := variables.Number(v)
 			if !ok {
 				return n, fault.Field(field, "%s must be a number", field)
 			}
@@ -104,7 +105,7 @@ func addMetadata(n *deal.NewCard, m map[string]any) {
 				if n.Refs == nil {
 					n.Refs = map[string]string{}
 				}
-				n.Refs[rk] = plain(rv)
+				n.Refs[rk] = variables.Plain(rv)
 			}
 		case k == "extra" && ok:
 			n.Extra = merge(n.Extra, inner)
@@ -122,4 +123,12 @@ func merge(into, from map[string]any) map[string]any {
 		into[k] = v
 	}
 	return into
+}
+
+func copyMap(m map[string]any) map[string]any {
+	out := make(map[string]any, len(m)+2)
+	for k, v := range m {
+		out[k] = v
+	}
+	return out
 }

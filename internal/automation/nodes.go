@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"parley/internal/conversation/variables"
 	"parley/internal/store"
 )
 
@@ -52,7 +53,7 @@ func (w *walk) delay(nid string, n *Node, sc *scope) ([]string, error) {
 	switch {
 	case n.Until != "":
 		text := render(n.Until, sc, style{plain: true})
-		t, _, ok := moment(strings.TrimSpace(text), w.set.Location())
+		t, _, ok := variables.Moment(strings.TrimSpace(text), w.set.Location())
 		if !ok {
 			return w.fail(nid, n, nil, nil, "the delay's until is not an ISO 8601 time: "+clip(text))
 		}
@@ -65,17 +66,17 @@ func (w *walk) delay(nid string, n *Node, sc *scope) ([]string, error) {
 			return w.fail(nid, n, nil, nil, "the variables hold no time of the event; send start_time or event_time as an ISO 8601 time, or date and time")
 		}
 		if due = t.Add(after); now.Sub(due) > time.Minute {
-			w.record(nid, n.name(), StepSkipped, map[string]any{"until": iso(due)}, "the time for this has passed")
+			w.record(nid, n.name(), StepSkipped, map[string]any{"until": variables.ISO(due)}, "the time for this has passed")
 			return nil, nil
 		}
 	}
-	output := map[string]any{"until": iso(due)}
+	output := map[string]any{"until": variables.ISO(due)}
 	if !due.After(now) {
 		w.record(nid, n.name(), StepCompleted, output, "")
 		return n.Next[handleDefault], nil
 	}
 	if due.Sub(now) > maxDelay {
-		return w.fail(nid, n, nil, nil, "the delay ends too far in the future: "+iso(due).(string))
+		return w.fail(nid, n, nil, nil, "the delay ends too far in the future: "+variables.ISO(due).(string))
 	}
 	if w.dry != nil {
 		return w.dry.waits(w, nid, n, output), nil
@@ -87,13 +88,13 @@ func (w *walk) delay(nid string, n *Node, sc *scope) ([]string, error) {
 // event_time, or date with time (reference 4.5.7).
 func eventTime(vars map[string]any, zone *time.Location) (time.Time, bool) {
 	for _, key := range []string{"start_time", "event_time", "startTime", "eventTime"} {
-		if t, dateOnly, ok := moment(vars[key], zone); ok && !dateOnly {
+		if t, dateOnly, ok := variables.Moment(vars[key], zone); ok && !dateOnly {
 			return t, true
 		}
 	}
 	date, _ := vars["date"].(string)
 	clock, _ := vars["time"].(string)
-	day, dateOnly, ok := moment(strings.TrimSpace(date), zone)
+	day, dateOnly, ok := variables.Moment(strings.TrimSpace(date), zone)
 	if !ok {
 		return time.Time{}, false
 	}

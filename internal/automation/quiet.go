@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"parley/internal/contact"
+	"parley/internal/conversation/variables"
 	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/job"
@@ -53,7 +54,7 @@ func (s *Service) handleQuietOf(ctx context.Context, j *job.Job) error {
 			if err != nil {
 				return false, err
 			}
-			rules, err := candidates(tx, l.named(quietTrigger))
+			rules, err := s.candidates(tx, l.named(quietTrigger))
 			if err != nil {
 				return false, err
 			}
@@ -128,7 +129,7 @@ func (s *Service) quiet(tx *store.Tx, t *tally, c *candidate, q contact.Quiet, d
 	}
 	h := happening{trigger: quietTrigger, facts: facts{source: p.Source, stage: card.Deal.Stage.String(), pipeline: card.Deal.Pipeline.String()}, vars: map[string]any{
 		"phone": p.Phone(), "email": p.Email(), "trigger": quietTrigger, "inactiveDays": days,
-		"lastContactedAt": iso(p.LastContactedAt), "quietSince": iso(q.Since), "days_since_last_contact": float64(int(tx.Now().Sub(q.Since).Hours() / 24))}}
+		"lastContactedAt": variables.ISO(p.LastContactedAt), "quietSince": variables.ISO(q.Since), "days_since_last_contact": float64(int(tx.Now().Sub(q.Since).Hours() / 24))}}
 	_, err = s.start(tx, t, []candidate{*c}, occasion{card: card, cause: quietCause(q), happening: h})
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"parley/internal/conversation"
+	"parley/internal/conversation/variables"
 	"parley/internal/deal"
 	"parley/internal/event"
 	"parley/internal/fault"
@@ -106,6 +107,13 @@ func (s *Service) handleEvent(ctx context.Context, j *job.Job) error {
 	}
 	return s.db.Write(ctx, j.Tenant, func(tx *store.Tx) error {
 		t := &tally{inline: j.Attempt <= 1}
+		e, there := e, false
+		if reply != nil || len(list) > 0 {
+			var err error
+			if e.Contact, there, err = s.hold(tx, e.Contact); err != nil {
+				return err
+			}
+		}
 		if reply != nil {
 			if err := s.resume(tx, t, e, *reply); err != nil {
 				return err
@@ -114,8 +122,10 @@ func (s *Service) handleEvent(ctx context.Context, j *job.Job) error {
 		if err := s.occurredAll(tx, t, e, list); err != nil {
 			return err
 		}
-		if err := s.startAll(tx, t, e, list); err != nil {
-			return err
+		if there {
+			if err := s.startAll(tx, t, e, list); err != nil {
+				return err
+			}
 		}
 		if err := t.flush(tx); err != nil {
 			return err
@@ -167,13 +177,13 @@ func (s *Service) moves(ctx context.Context, e event.Event) ([]happening, error)
 // scorings gives what a changed score may set off. The event tells the threshold
 // that was crossed; where it tells none, the tenant's are the defaults.
 func scorings(e event.Event) []happening {
-	from, _ := number(changed(e, "from:"))
-	to, _ := number(changed(e, "score:"))
+	from, _ := variables.Number(changed(e, "from:"))
+	to, _ := variables.Number(changed(e, "score:"))
 	hot, cold := float64(deal.DefaultScoring.HotThreshold), float64(deal.DefaultScoring.ColdThreshold)
-	if n, ok := number(changed(e, "above:")); ok {
+	if n, ok := variables.Number(changed(e, "above:")); ok {
 		hot = n
 	}
-	if n, ok := number(changed(e, "below:")); ok {
+	if n, ok := variables.Number(changed(e, "below:")); ok {
 		cold = n
 	}
 	var list []happening
@@ -235,7 +245,7 @@ func (s *Service) startAll(tx *store.Tx, t *tally, e event.Event, list []happeni
 	if err != nil {
 		return err
 	}
-	for _, h := range list {
+	for i, h := range list {
 		own, err := s.stageRule(tx, h)
 		if err != nil {
 			return err
@@ -245,11 +255,11 @@ func (s *Service) startAll(tx *store.Tx, t *tally, e event.Event, list []happeni
 		if h.facts.stage == "" && h.facts.pipeline == "" {
 			h.facts.stage, h.facts.pipeline = card.Deal.Stage.String(), card.Deal.Pipeline.String()
 		}
-		rules, err := candidates(tx, heard.named(h.trigger))
+		rules, err := s.candidates(tx, heard.named(h.trigger))
 		if err != nil {
 			return err
 		}
-		_, err = s.start(tx, t, append(rules, own...), occasion{card: card, cause: causeOf(e.Cursor), depth: depth, happening: h})
+		_, err = s.start(tx, t, append(rules, own...), occasion{card: card, cause: causeOf(e.Cursor), depth: depth, happening: h, held: i == 0})
 		if err != nil {
 			return err
 		}

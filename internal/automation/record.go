@@ -1,9 +1,11 @@
 package automation
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
+	"parley/internal/conversation/variables"
 	"parley/internal/store"
 )
 
@@ -41,7 +43,7 @@ func (w *walk) writeSteps() error {
 		}
 		for _, v := range []any{first + i, st.Node, st.Kind, st.Status, out, store.NullText(st.Error), st.StartedAt, st.CompletedAt} {
 			args = append(args, v)
-			q.WriteString(",?" + showNumber(float64(len(args)+1)))
+			q.WriteString(",?" + strconv.Itoa(len(args)+1))
 		}
 		q.WriteByte(')')
 	}
@@ -110,7 +112,7 @@ func (w *walk) fail(nid string, n *Node, at *branch, output map[string]any, reas
 				}
 			}
 			due := w.tx.Now().Add(pause)
-			return nil, w.wait(nid, n, branch{resumeAt: due}, map[string]any{"until": iso(due)}, reason)
+			return nil, w.wait(nid, n, branch{resumeAt: due}, map[string]any{"until": variables.ISO(due)}, reason)
 		}
 	}
 	if err := note(StepFailed); err != nil {

@@ -2,6 +2,7 @@ package automation
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +50,7 @@ func TestWalk(t *testing.T) {
 		if l.Status != logCompleted || l.RunsOpen != 0 || l.ProcessedAt.IsZero() || l.CallbackStatus != callbackNone {
 			w.Errorf("%+v", l)
 		}
-		for typ, n := range map[string]int{"trigger.fired": 1, "run.started": 1, "run.updated": 1, "run.completed": 1, "run.failed": 0} {
+		for typ, n := range map[string]int{"trigger.fired": 1, "run.started": 1, "run.updated": 0, "run.completed": 1, "run.failed": 0} {
 			if got := w.Events(w, typ); got != n {
 				w.Errorf("%d events %s", got, typ)
 			}
@@ -363,7 +364,7 @@ func TestLongWalk(t *testing.T) {
 		if run.Status != Completed || len(run.Steps) != 60 || len(w.tags(c.Contact.ID)) != 60 {
 			w.Errorf("%s: %d steps, %d tags", run.Status, len(run.Steps), len(w.tags(c.Contact.ID)))
 		}
-		if n := w.Count(w, "job", "kind=?", kindStep); n < 3 {
+		if n := w.Count(w, "job", "kind=?", kindStep); n < 2 { // the first of them went with the call
 			w.Errorf("%d jobs took 60 nodes", n)
 		}
 		if err := w.sound(); err != nil {
@@ -377,6 +378,7 @@ func TestDiscardedStep(t *testing.T) {
 		r := w.rule(`{"name":"x","trigger":"go","actions":[{"type":"add_tag","config":{"tag":"a"}},{"type":"add_tag","delayMinutes":5,"config":{"tag":"b"}}]}`)
 		w.lead()
 		f := w.fire(Call{Trigger: "go", Phone: phone})
+		w.Clock.Advance(5 * time.Minute)
 		j, ok := w.claim()
 		if !ok {
 			w.Fatal("no job")
@@ -396,4 +398,4 @@ func TestDiscardedStep(t *testing.T) {
 	})
 }
 
-func itoa(n int) string { return showNumber(float64(n)) }
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"parley/internal/contact"
+	"parley/internal/conversation/variables"
 	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/store"
@@ -122,7 +123,7 @@ func (s *Service) addressed(tx *store.Tx, o *occurrence, payload map[string]any)
 		}
 		meet(cid, true)
 	}
-	if v := plain(payload["phone"]); v != "" {
+	if v := variables.Plain(payload["phone"]); v != "" {
 		key, err := s.contacts.KeyOf(tx, v)
 		if fault.As(err) != nil {
 			return true, nil
@@ -143,5 +144,8 @@ func (s *Service) addressed(tx *store.Tx, o *occurrence, payload map[string]any)
 		}
 		meet(p.ID, ok)
 	}
-	return nobody, nil
+	if !nobody && !o.contact.IsZero() { // whoever is merging them comes first
+		o.contact, _, err = s.hold(tx, o.contact)
+	}
+	return nobody, err
 }

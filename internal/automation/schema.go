@@ -11,8 +11,11 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"parley/internal/conversation/variables"
 	"parley/internal/fault"
 )
+
+const maxPattern = 1000 // bytes of a pattern of a schema
 
 // Payload schemas are the part of JSON Schema that says what a payload looks
 // like: type, properties, required, additionalProperties, items, enum, const,
@@ -135,12 +138,12 @@ func conform(m map[string]any, v any, path string) *breach {
 	if list, ok := m["enum"].([]any); ok && !slices.ContainsFunc(list, func(x any) bool { return reflect.DeepEqual(x, v) }) {
 		names := make([]string, len(list))
 		for i, x := range list {
-			names[i] = plain(x)
+			names[i] = variables.Plain(x)
 		}
 		return &breach{path, "must be one of " + cut(strings.Join(names, ", "), 200)}
 	}
 	if want, ok := m["const"]; ok && !reflect.DeepEqual(want, v) {
-		return &breach{path, "must be " + cut(plain(want), 100)}
+		return &breach{path, "must be " + cut(variables.Plain(want), 100)}
 	}
 	var b *breach
 	switch t := v.(type) {

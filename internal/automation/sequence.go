@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"parley/internal/conversation/variables"
 	"parley/internal/fault"
 )
 
@@ -33,7 +34,7 @@ func (c *compiler) sequence(def map[string]any) error {
 		p := &steps[i]
 		p.number = float64(i + 1)
 		if raw := m["stepNumber"]; raw != nil {
-			if p.number, ok = number(raw); !ok {
+			if p.number, ok = variables.Number(raw); !ok {
 				return fault.Field(at+".stepNumber", "%s.stepNumber must be a number", at)
 			}
 		}

@@ -133,14 +133,50 @@ func (s *Service) List(ctx context.Context, tenant id.ID, q RuleQuery) ([]Rule, 
 }
 
 // Delete takes a rule away. Its open runs end as aborted; finished ones stay to
-// be read by their id.
+// be read by their id. A rule with many open runs is switched off first and loses
+// them over several transactions: one that is cut short is finished by the next.
 func (s *Service) Delete(ctx context.Context, tenant id.ID, actor string, rule id.ID) error {
-	return s.db.Write(ctx, tenant, func(tx *store.Tx) error {
-		if _, err := lockedRule(tx, rule); err != nil {
+	for {
+		more, err := store.Write(ctx, s.db, tenant, func(tx *store.Tx) (bool, error) { return s.deletePart(tx, actor, rule) })
+		if err != nil || !more {
 			return err
 		}
-		return s.deleteRule(tx, actor, rule)
-	})
+	}
+}
+
+// deletePart ends some of a rule's open runs and, when none is left, deletes it.
+// Runs are locked before the rule, as everywhere.
+func (s *Service) deletePart(tx *store.Tx, actor string, rule id.ID) (more bool, err error) {
+	r, err := ruleOf(tx, rule)
+	if err == nil {
+		err = ownedElsewhere(r)
+	}
+	if err != nil {
+		return false, err
+	}
+	t := &tally{}
+	n, err := s.abortSome(tx, t, rule)
+	if err != nil {
+		return false, err
+	}
+	if err := t.flush(tx); err != nil {
+		return false, err
+	}
+	if r, err = lockedRule(tx, rule); err != nil {
+		return false, err
+	}
+	open := n == abortBatch
+	if !open { // one may have begun before the rule was locked
+		var one int
+		if open, err = store.Found(tx.QueryRow("SELECT 1 FROM run WHERE tenant_id=? AND automation_id=? AND status IN ('running','waiting','paused') AND status<>'completed' LIMIT 1", rule).Scan(&one)); err != nil {
+			return false, err
+		}
+	}
+	if !open {
+		return false, s.deleteRule(tx, actor, rule)
+	}
+	r.Active = false // nobody begins while the others leave
+	return true, s.updateRule(tx, &r)
 }
 
 // DeleteMany is Delete of several rules, each in a transaction of its own, and
@@ -161,12 +197,10 @@ func (s *Service) DeleteMany(ctx context.Context, tenant id.ID, actor string, ru
 }
 
 func (s *Service) deleteRule(tx *store.Tx, actor string, rule id.ID) error {
-	if err := s.abortAll(tx, rule); err != nil {
-		return err
-	}
 	s.triggers.Forget(tx)
 	for _, q := range []string{
 		"DELETE FROM automation_event WHERE tenant_id=? AND automation_id=?",
+		"DELETE FROM quiet_sweep WHERE tenant_id=? AND automation_id=?",
 		"DELETE FROM automation_version WHERE tenant_id=? AND automation_id=?",
 		"DELETE FROM automation WHERE tenant_id=? AND id=?",
 	} {

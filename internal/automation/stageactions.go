@@ -71,7 +71,7 @@ func (s *Service) stageRule(tx *store.Tx, h happening) ([]candidate, error) {
 	if err := s.syncStage(tx, stage); err != nil {
 		return nil, err
 	}
-	return candidatesWhere(tx, "a.origin=? AND a.origin_id=?", OriginStage, stage)
+	return s.candidatesWhere(tx, "origin=? AND origin_id=?", OriginStage, stage)
 }
 
 func (s *Service) syncStage(tx *store.Tx, stage id.ID) error {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"parley/internal/contact"
+	"parley/internal/conversation/variables"
 	"parley/internal/deal"
 	"parley/internal/event"
 	"parley/internal/fault"
@@ -20,6 +21,7 @@ type occasion struct {
 	cause string // the same cause never starts a rule twice
 	depth int
 	log   id.ID // of the trigger call, zero for an event
+	held  bool  // the contact's lock is ours, and the card was read behind it
 }
 
 // start begins a run of every rule that the occasion passes, and returns how
@@ -32,9 +34,13 @@ func (s *Service) start(tx *store.Tx, t *tally, rules []candidate, o occasion) (
 	if err != nil {
 		return 0, err
 	}
-	sc := scopeOf(leadOf(o.card), o.vars, tx.Now(), set)
+	sc := scopeOf(variables.Lead(o.card), o.vars, tx.Now(), set)
 	passed := 0 // nodes, by all the runs that begin here
-	held := false
+	held := o.held
+	now := &o.card // as the runs before have left it; nil: not known
+	if !held {
+		now = nil
+	}
 	for i := range rules {
 		c := &rules[i]
 		if v := c.judge(o.facts, sc, tx.Now(), set.Location()); v != nil {
@@ -57,12 +63,10 @@ func (s *Service) start(tx *store.Tx, t *tally, rules []candidate, o occasion) (
 			cause: o.cause, status: Running, depth: o.depth, vars: o.vars, started: tx.Now(), enrolled: c.graph.Enrolls}
 		if !held {
 			// Nobody merges the person away before the run is there to move along.
-			if o.card.Contact.ID, err = s.contacts.HoldIn(tx, o.card.Contact.ID); fault.As(err) != nil {
-				return open, nil // gone
-			} else if err != nil {
-				return open, err
+			if o.card.Contact.ID, held, err = s.hold(tx, o.card.Contact.ID); err != nil || !held {
+				return open, err // gone
 			}
-			held, r.contact = true, o.card.Contact.ID
+			r.contact = o.card.Contact.ID
 		}
 		if n := c.graph.Nodes[c.graph.Goal]; n != nil {
 			r.goal = goalKey(r.contact, n.Event)
@@ -85,9 +89,18 @@ func (s *Service) start(tx *store.Tx, t *tally, rules []candidate, o occasion) (
 			}
 		}
 		t.began(c.id)
-		w := &walk{s: s, tx: tx, r: r, g: &c.graph, set: set, tally: t, budget: stepsPerTx - passed, inline: t.inline && passed < stepsPerTx}
+		w := &walk{s: s, tx: tx, r: r, g: c.graph, set: set, tally: t, budget: stepsPerTx - passed, inline: t.inline && passed < stepsPerTx, held: true, card: now}
+		if w.inline {
+			// The call's row is written behind its runs: those that end here are
+			// not counted in it one by one.
+			r.log = id.Zero
+		}
 		if err := w.begin(c.name); err != nil {
 			return open, err
+		}
+		r.log, now = o.log, w.card
+		if !o.log.IsZero() && w.inline && !r.alive() && r.status != Completed {
+			t.failed++
 		}
 		passed += r.steps
 		if r.open() {
@@ -129,26 +142,31 @@ func (w *walk) begin(name string) error {
 	return err
 }
 
-// abortAll ends every open run of a rule that is going away.
-func (s *Service) abortAll(tx *store.Tx, rule id.ID) error {
-	rows, err := tx.Query("SELECT id FROM run WHERE tenant_id=? AND automation_id=? AND status IN ('running','waiting','paused') ORDER BY id", rule)
+// abortBatch is how many runs of a rule that is going away end in one transaction.
+const abortBatch = 200
+
+// abortSome ends open runs of a rule that is going away, at most abortBatch, and
+// returns how many there were. Index run_by_status.
+func (s *Service) abortSome(tx *store.Tx, t *tally, rule id.ID) (int, error) {
+	rows, err := tx.Query("SELECT id FROM run WHERE tenant_id=? AND automation_id=? AND status IN ('running','waiting','paused') AND status<>'completed' LIMIT ?", rule, abortBatch)
 	list, err := collectTexts(rows, err)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	slices.Sort(list)
 	if err := tx.Lock("run", list...); err != nil {
-		return err
+		return 0, err
 	}
 	for _, text := range list {
 		runID, err := id.Parse(text)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		if err := s.stop(tx, &tally{}, runID, Aborted, ExitDeleted, "the automation was deleted"); err != nil {
-			return err
+		if err := s.stop(tx, t, runID, Aborted, ExitDeleted, "the automation was deleted"); err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	return len(list), nil
 }
 
 // stop ends a locked run from outside: its branches are gone, so whatever still

@@ -3,7 +3,9 @@ package automation
 import (
 	"bytes"
 	"slices"
+	"time"
 
+	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/store"
 )
@@ -16,6 +18,7 @@ type tally struct {
 	// them. A job that failed before leaves each run to a job of its own, so that
 	// one that cannot go on holds up no other.
 	inline bool
+	failed int // runs of a call that began and failed here
 }
 
 type count struct {
@@ -47,6 +50,11 @@ func (t *tally) ended(rule id.ID, completed bool) {
 	}
 }
 
+// reasonDeleted marks what comes out right when it is tried again.
+const reasonDeleted = "rule_deleted"
+
+// flush writes the counters. Unavailable with reasonDeleted when a rule went away
+// while a run of it began.
 func (t *tally) flush(tx *store.Tx) error {
 	slices.SortFunc(t.list, func(a, b count) int { return bytes.Compare(a.rule[:], b.rule[:]) })
 	for _, c := range t.list {
@@ -54,9 +62,13 @@ func (t *tally) flush(tx *store.Tx) error {
 		if c.started > 0 {
 			last = tx.Now()
 		}
-		if _, err := tx.Exec(`UPDATE automation SET runs_started=runs_started+?, runs_open=runs_open+?, runs_completed=runs_completed+?, last_run_at=COALESCE(?, last_run_at)
-			WHERE tenant_id=? AND id=?`, c.started, c.open, c.completed, last, c.rule); err != nil {
+		n, err := tx.Exec(`UPDATE automation SET runs_started=runs_started+?, runs_open=runs_open+?, runs_completed=runs_completed+?, last_run_at=COALESCE(?, last_run_at)
+			WHERE tenant_id=? AND id=?`, c.started, c.open, c.completed, last, c.rule)
+		if err != nil {
 			return err
+		}
+		if n == 0 && c.started > 0 { // its deletion did not see the run that begins here
+			return fault.New(fault.Unavailable, "an automation was deleted in this very moment; try again").Because(reasonDeleted).After(time.Second)
 		}
 	}
 	t.list = nil

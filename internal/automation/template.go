@@ -1,10 +1,11 @@
 package automation
 
 import (
-	"encoding/json"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"parley/internal/conversation/variables"
 )
 
 // maxText bounds what a template can grow to, in bytes. The longest message a
@@ -58,39 +59,10 @@ func render(text string, sc *scope, st style) string {
 
 // show writes one value.
 func show(path string, v any, st style) string {
-	if !st.plain {
-		if s, ok := showTime(v, st.zone); ok {
-			return s
-		}
-		if isMoney(path) {
-			if n, ok := number(v); ok {
-				return showMoney(n, st.currency)
-			}
-		}
+	if st.plain {
+		return variables.Plain(v)
 	}
-	return plain(v)
-}
-
-// plain writes a value without any dressing; objects and lists are JSON.
-func plain(v any) string {
-	switch t := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return t
-	case float64:
-		return showNumber(t)
-	case bool:
-		if t {
-			return "true"
-		}
-		return "false"
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return ""
-	}
-	return string(b)
+	return variables.Source{Zone: st.zone, Currency: st.currency}.Show(path, v)
 }
 
 // cut shortens s to at most n bytes without breaking a character.

@@ -60,8 +60,8 @@ func TestRender(t *testing.T) {
 	if got := render("{{start}} {{price}}", testScope(), style{plain: true}); got != "2026-11-21T10:30:00Z 1500" {
 		t.Errorf("plain: %q", got)
 	}
-	if got := showMoney(-1234567.25, "EUR"); got != "-EUR 1,234,567.25" {
-		t.Errorf("money: %q", got)
+	if got := render("{{lead.fee}}", &scope{lead: map[string]any{"fee": -1234567.25}}, style{currency: "EUR"}); got != "-EUR 1,234,567.25" {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -1,10 +1,14 @@
 package automation
 
 import (
+	"bytes"
+	"cmp"
 	"database/sql"
+	"slices"
 	"time"
 
 	"parley/internal/conversation"
+	"parley/internal/conversation/variables"
 	"parley/internal/event"
 	"parley/internal/id"
 	"parley/internal/job"
@@ -53,7 +57,7 @@ func (w *walk) timeout(n *Node) (b branch, output map[string]any) {
 	output = map[string]any{}
 	if n.After > 0 {
 		b.resumeAt = w.tx.Now().Add(time.Duration(n.After) * time.Millisecond)
-		output["until"] = iso(b.resumeAt)
+		output["until"] = variables.ISO(b.resumeAt)
 	}
 	return b, output
 }
@@ -74,6 +78,9 @@ func waiters(tx *store.Tx, where string, args ...any) ([]waiter, error) {
 	if err != nil || len(list) == 0 {
 		return list, err
 	}
+	// Sorted here: asked for this order, SQLite reads every branch of the tenant
+	// in it instead of the few that the index of waits names.
+	slices.SortFunc(list, func(a, b waiter) int { return cmp.Or(bytes.Compare(a.run[:], b.run[:]), a.turn-b.turn) })
 	keys := make([]string, len(list))
 	for i, v := range list {
 		keys[i] = v.run.String()
@@ -121,7 +128,7 @@ func (s *Service) resume(tx *store.Tx, t *tally, e event.Event, m conversation.M
 	if err != nil {
 		return err
 	}
-	list, err := waiters(tx, "b.wait_key=? ORDER BY b.run_id, b.turn", replyKey(cid.String()))
+	list, err := waiters(tx, "b.wait_key=?", replyKey(cid.String()))
 	if err != nil {
 		return err
 	}
@@ -154,23 +161,14 @@ type occurrence struct {
 	limit   int
 }
 
-// resumeEventIn tells waits and goals that an event of a name happened to a
-// contact, and returns the runs that went on (reference 4.8.4). A zero rule
-// means every rule.
-func (s *Service) resumeEventIn(tx *store.Tx, rule id.ID, name string, contact id.ID, payload map[string]any) ([]id.ID, error) {
-	t := &tally{}
-	runs, err := s.occurred(tx, t, occurrence{names: namesOf(name), rule: rule, contact: contact, at: tx.Now(), payload: payload})
-	if err != nil {
-		return nil, err
-	}
-	return runs, t.flush(tx)
-}
-
 // occurred ends the runs whose goal an event is, and moves on the branches that
 // wait for it. It returns the runs, each once.
 func (s *Service) occurred(tx *store.Tx, t *tally, o occurrence) ([]id.ID, error) {
 	var done []id.ID
 	if !o.contact.IsZero() {
+		if err := tx.Lock("contact", o.contact.String()); err != nil {
+			return nil, err
+		}
 		if err := tx.Lock("await", o.contact.String()); err != nil {
 			return nil, err
 		}
@@ -250,9 +248,9 @@ func (o *occurrence) where() (string, []any) {
 		where += " AND b.run_id>?"
 		args = append(args, o.after)
 	}
-	where += " AND b.wait_event IS NOT NULL ORDER BY b.run_id, b.turn"
+	where += " AND b.wait_event IS NOT NULL"
 	if o.limit > 0 {
-		where += " LIMIT ?"
+		where += " ORDER BY b.run_id, b.turn LIMIT ?"
 		args = append(args, o.limit)
 	}
 	return where, args
@@ -274,11 +272,12 @@ func (s *Service) goals(tx *store.Tx, t *tally, o occurrence) ([]id.ID, error) {
 		where += " AND id=?"
 		args = append(args, o.run)
 	}
-	rows, err := tx.Query("SELECT id FROM run WHERE tenant_id=? AND "+where+" ORDER BY id", args...)
+	rows, err := tx.Query("SELECT id FROM run WHERE tenant_id=? AND "+where, args...)
 	list, err := store.Collect(rows, err, func(rows *sql.Rows) (v id.ID, err error) { return v, rows.Scan(&v) })
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
+	slices.SortFunc(list, func(a, b id.ID) int { return bytes.Compare(a[:], b[:]) }) // here, as for waiters
 	names := make([]string, len(list))
 	for i, v := range list {
 		names[i] = v.String()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"parley/internal/conversation/variables"
+	"parley/internal/deal"
 	"parley/internal/event"
 	"parley/internal/fault"
 	"parley/internal/id"
@@ -22,7 +24,11 @@ type walk struct {
 	r      *run
 	g      *Graph
 	set    tenant.Settings
-	lead   map[string]any // nil: to be read
+	held   bool           // its contact is there, and its lock is ours
+	card   *deal.Card     // of the contact as it is now; nil: to be read
+	lead   map[string]any // of the card; nil: to be made
+	marked bool           // the contact's time of change is to be moved
+	news   []event.New    // to be told, with the next of the run's own
 	seen   *scope         // nil: to be made
 	begun  map[string]bool
 	tally  *tally
@@ -60,7 +66,7 @@ func (s *Service) handleStep(ctx context.Context, j *job.Job) error {
 }
 
 func (s *Service) step(tx *store.Tx, runID id.ID, turn int) error {
-	r, ok, err := lockRun(tx, runID)
+	r, there, ok, err := s.holdRun(tx, runID)
 	if err != nil || !ok || !r.open() {
 		return err // a paused run keeps its branch; resuming wakes it
 	}
@@ -72,6 +78,7 @@ func (s *Service) step(tx *store.Tx, runID id.ID, turn int) error {
 	if err != nil {
 		return err
 	}
+	w.held = there
 	todo, err := w.due(b)
 	if err != nil {
 		return err
@@ -217,19 +224,40 @@ func (w *walk) scope() *scope {
 }
 
 func (w *walk) who() map[string]any {
-	if w.lead == nil {
+	if w.card == nil {
 		c, err := w.s.cards.CardIn(w.tx, w.r.contact)
 		if err != nil && fault.As(err) == nil {
 			w.err = err
 		}
-		w.lead = leadOf(c)
+		w.card, w.lead = &c, nil
+	}
+	if w.lead == nil {
+		w.lead = variables.Lead(*w.card)
 	}
 	return w.lead
 }
 
 // changed forgets what was seen: an action may have changed the lead, a result
 // the variables.
-func (w *walk) changed() { w.lead, w.seen = nil, nil }
+func (w *walk) changed() { w.card, w.lead, w.seen = nil, nil, nil }
+
+// flush writes what a walk has put off until others must see it: the contact's
+// time of change, and the events, in their order, with the given ones last.
+func (w *walk) flush(more ...event.New) error {
+	if w.marked {
+		w.marked = false
+		if err := w.s.contacts.MarkIn(w.tx, w.r.contact); err != nil {
+			return err
+		}
+	}
+	news := append(w.news, more...)
+	w.news = nil
+	if len(news) == 1 {
+		_, err := w.s.log.Append(w.tx, news[0])
+		return err
+	}
+	return w.s.log.AppendMany(w.tx, news)
+}
 
 func scopeOf(lead, vars map[string]any, now time.Time, set tenant.Settings) *scope {
 	resolved := map[string]any{}
@@ -237,7 +265,7 @@ func scopeOf(lead, vars map[string]any, now time.Time, set tenant.Settings) *sco
 		resolved = copyMap(m)
 	}
 	local := now.In(set.Location())
-	resolved["now"], resolved["today"] = iso(now), local.Format("2006-01-02")
+	resolved["now"], resolved["today"] = variables.ISO(now), local.Format("2006-01-02")
 	return &scope{lead: lead, vars: vars, resolved: resolved}
 }
 
@@ -336,8 +364,7 @@ func (w *walk) tell(typ string) error {
 		changed = append(changed, "exit:"+w.r.exit)
 	}
 	changed = append(changed, w.passed[max(0, len(w.passed)-toldNodes):]...)
-	_, err := w.s.log.Append(w.tx, event.New{Type: typ, Subject: w.r.id, Contact: w.r.contact, Changed: changed, Actor: w.r.actor(), Cause: w.r.cause})
-	return err
+	return w.flush(event.New{Type: typ, Subject: w.r.id, Contact: w.r.contact, Changed: changed, Actor: w.r.actor(), Cause: w.r.cause})
 }
 
 // toldNodes bounds the nodes that an event names: the last ones.

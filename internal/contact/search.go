@@ -21,8 +21,9 @@ const maxSearch = 200
 // behind its "@", begins with the text. Case and accents do not count. At most
 // limit ids are returned (0 means 1000), and more tells that there may be others.
 // A text without letters and digits finds nobody. The answer comes from indexes,
-// with bounded work: of a text of several words at most 20,000 contacts with the
-// rarest of them are looked at. Faults: Invalid naming "search".
+// with bounded work: of a text of several words at most 2,000 contacts with the
+// rarest of them are looked at, or a third of limit if that is more; when more have
+// it, none are, and nobody is found by the name. Faults: Invalid naming "search".
 func (s *Service) Candidates(r store.Reader, query string, limit int) (ids []id.ID, more bool, err error) {
 	query, err = Line("search", query, maxSearch)
 	if err != nil {
@@ -87,8 +88,9 @@ func (f *finder) take(cid id.ID) bool {
 // end closes the range of what begins with a text: no character is greater.
 const end = "\U0010FFFF"
 
-// lookAt is how many rows of an index one part of a search reads at most.
-const lookAt = 20_000
+// lookAt is how many contacts a search of several words looks at, or a third
+// of its limit; when even the rarest word has more it says that there may be more.
+const lookAt = 2000
 
 // rows takes the ids of a query that reads at most bound rows and checks each
 // with ok.
@@ -123,11 +125,12 @@ func (f *finder) words(prefix string) error {
 	return f.rows(rows, err, bound, justID)
 }
 
-// identities finds by the beginning of a phone or an e-mail, claimed or not. The
-// index identity_value answers it.
+// identities finds by the beginning of a phone or an e-mail, claimed or not: by
+// the indexes identity_claim and identity_spare.
 func (f *finder) identities(kind, prefix string) error {
 	bound := 4*f.limit + 4
-	rows, err := f.r.Query("SELECT contact_id FROM identity WHERE tenant_id=? AND kind=? AND value>=? AND value<=? LIMIT ?", kind, prefix, prefix+end, bound)
+	const like = "SELECT contact_id FROM identity WHERE tenant_id=?1 AND kind=?2 AND value>=?3 AND value<=?4 AND "
+	rows, err := f.r.Query(like+"claimed UNION ALL "+like+"NOT claimed LIMIT ?5", kind, prefix, prefix+end, bound)
 	return f.rows(rows, err, bound, justID)
 }
 
@@ -140,7 +143,8 @@ func (f *finder) names(words []string) error {
 	if len(words) == 1 {
 		return f.words(words[0])
 	}
-	rarest, fewest := "", lookAt+1
+	most := max(lookAt, f.limit/3)
+	rarest, fewest := "", most+1
 	for _, w := range words {
 		var n int
 		if err := f.r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM contact_word WHERE tenant_id=? AND word>=? AND word<=? LIMIT ?) AS counted", w, w+end, fewest).Scan(&n); err != nil {
@@ -150,9 +154,13 @@ func (f *finder) names(words []string) error {
 			rarest, fewest = w, n
 		}
 	}
+	if fewest > most {
+		f.more = true
+		return nil
+	}
 	rows, err := f.r.Query("SELECT c.id, c.first_name, c.last_name FROM (SELECT contact_id FROM contact_word WHERE tenant_id=?1 AND word>=?2 AND word<=?3 LIMIT ?4) w "+
-		"JOIN contact c ON c.tenant_id=?1 AND c.id=w.contact_id", rarest, rarest+end, lookAt)
-	return f.rows(rows, err, lookAt, func(rows *sql.Rows) (id.ID, bool, error) {
+		"JOIN contact c ON c.tenant_id=?1 AND c.id=w.contact_id", rarest, rarest+end, most)
+	return f.rows(rows, err, most+1, func(rows *sql.Rows) (id.ID, bool, error) {
 		var c Contact
 		if err := rows.Scan(&c.ID, &c.FirstName, &c.LastName); err != nil {
 			return c.ID, false, err

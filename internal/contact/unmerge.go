@@ -115,11 +115,14 @@ func (s *Service) lastMerge(tx *store.Tx, cid id.ID) (entry, error) {
 		if err := tx.Lock("identity", keys...); err != nil {
 			return entry{}, err
 		}
-		people := []string{at.String()}
+		// The id that leads here first: whoever waited for its lock while the two
+		// were merged goes on to the survivor's, holding it.
 		if found {
-			people = append(people, seen.Merged.String())
+			if err := tx.Lock("contact", seen.Merged.String()); err != nil {
+				return entry{}, err
+			}
 		}
-		if err := tx.Lock("contact", people...); err != nil {
+		if err := tx.Lock("contact", at.String()); err != nil {
 			return entry{}, err
 		}
 		behind, err := resolve(tx, cid)

@@ -16,6 +16,9 @@ import (
 	"parley/internal/store"
 )
 
+// maxName bounds the name of a conversation, in characters.
+const maxName = 200
+
 // Open finds or creates the conversation with a phone. Without a Contact it is
 // linked with whoever the phone finds; nobody is made up.
 func (s *Service) Open(ctx context.Context, tenantID id.ID, actor string, o Open) (c Conversation, created bool, err error) {
@@ -29,6 +32,10 @@ func (s *Service) Open(ctx context.Context, tenantID id.ID, actor string, o Open
 func (s *Service) openIn(tx *store.Tx, actor string, o Open) (Conversation, bool, error) {
 	if o.Phone == "" {
 		return Conversation{}, false, fault.Missing("phone")
+	}
+	name, err := contact.Line("name", o.Name, maxName)
+	if err != nil {
+		return Conversation{}, false, err
 	}
 	kind := o.Channel
 	if kind == "" {
@@ -53,7 +60,7 @@ func (s *Service) openIn(tx *store.Tx, actor string, o Open) (Conversation, bool
 		}
 		o.Contact = p.ID
 	}
-	if err := lockPlaceIn(tx, o.Contact, kind, address); err != nil {
+	if o.Contact, err = s.lockPlaceIn(tx, o.Contact, kind, address); err != nil {
 		return Conversation{}, false, err
 	}
 	c, found, err := conversationByAddress(tx, kind, address)
@@ -68,13 +75,14 @@ func (s *Service) openIn(tx *store.Tx, actor string, o Open) (Conversation, bool
 	if err != nil {
 		return c, false, err
 	}
-	c, err = s.beginIn(tx, actor, kind, a.ID, address, o.Contact, o.Name)
+	c, err = s.beginIn(tx, actor, kind, a.ID, address, o.Contact, name)
 	return c, true, err
 }
 
 // changeIn runs change on a conversation under its locks and tells of it when
-// change names fields.
-func (s *Service) changeIn(tx *store.Tx, actor string, conversation, with id.ID, change func(c *Conversation) ([]string, error)) (Conversation, error) {
+// change names fields. change also gets the contact that with leads to behind
+// the locks, since it may have been merged while they were waited for.
+func (s *Service) changeIn(tx *store.Tx, actor string, conversation, with id.ID, change func(c *Conversation, with id.ID) ([]string, error)) (Conversation, error) {
 	c, err := conversationByID(tx, conversation)
 	if err != nil {
 		return c, err
@@ -83,13 +91,13 @@ func (s *Service) changeIn(tx *store.Tx, actor string, conversation, with id.ID,
 	if who.IsZero() {
 		who = c.Contact
 	}
-	if err := lockPlaceIn(tx, who, c.Channel, c.Address); err != nil {
+	if who, err = s.lockPlaceIn(tx, who, c.Channel, c.Address); err != nil {
 		return c, err
 	}
 	if c, err = conversationByID(tx, conversation); err != nil {
 		return c, err
 	}
-	changed, err := change(&c)
+	changed, err := change(&c, who)
 	if err != nil {
 		return c, err
 	}
@@ -146,11 +154,11 @@ func (s *Service) LinkNew(ctx context.Context, tenantID id.ID, actor string, con
 }
 
 func (s *Service) linkIn(tx *store.Tx, actor string, conversation, contactID id.ID) (Conversation, error) {
-	return s.changeIn(tx, actor, conversation, contactID, func(c *Conversation) ([]string, error) {
-		if c.Contact == contactID {
+	return s.changeIn(tx, actor, conversation, contactID, func(c *Conversation, who id.ID) ([]string, error) {
+		if c.Contact == who {
 			return nil, nil
 		}
-		c.Contact = contactID
+		c.Contact = who
 		return []string{"contact"}, nil
 	})
 }
@@ -183,7 +191,7 @@ func (s *Service) MarkMessageRead(ctx context.Context, tenantID id.ID, actor str
 }
 
 func (s *Service) readIn(tx *store.Tx, actor string, conversation id.ID) (Conversation, error) {
-	return s.changeIn(tx, actor, conversation, id.Zero, func(c *Conversation) ([]string, error) {
+	return s.changeIn(tx, actor, conversation, id.Zero, func(c *Conversation, _ id.ID) ([]string, error) {
 		if c.Unread == 0 {
 			return nil, nil
 		}
@@ -226,7 +234,7 @@ func (s *Service) SetStatus(ctx context.Context, tenantID id.ID, actor string, c
 		return Conversation{}, err
 	}
 	return store.Write(ctx, s.db, tenantID, func(tx *store.Tx) (Conversation, error) {
-		return s.changeIn(tx, actor, conversation, id.Zero, func(c *Conversation) ([]string, error) {
+		return s.changeIn(tx, actor, conversation, id.Zero, func(c *Conversation, _ id.ID) ([]string, error) {
 			if c.Status == status {
 				return nil, nil
 			}
@@ -236,46 +244,57 @@ func (s *Service) SetStatus(ctx context.Context, tenantID id.ID, actor string, c
 	})
 }
 
+// deleteBatch bounds the conversations that one transaction deletes.
+const deleteBatch = 50
+
 // Delete removes conversations with their messages, and returns how many there
-// were. A message that was not handed over yet is not sent any more.
-func (s *Service) Delete(ctx context.Context, tenantID id.ID, actor string, conversations []id.ID) (int, error) {
-	return store.Write(ctx, s.db, tenantID, func(tx *store.Tx) (int, error) {
-		var people, places []string
-		for _, cid := range conversations {
-			c, err := conversationByID(tx, cid)
-			if fault.As(err) != nil {
-				continue
-			}
-			if err != nil {
-				return 0, err
-			}
-			if !c.Contact.IsZero() {
-				people = append(people, c.Contact.String())
-			}
-			places = append(places, c.Channel+":"+c.Address)
+// were. A message that was not handed over yet is not sent any more. It works in
+// transactions of 50 conversations; called again after a failure it does the
+// rest.
+func (s *Service) Delete(ctx context.Context, tenantID id.ID, actor string, conversations []id.ID) (deleted int, err error) {
+	for part := range slices.Chunk(conversations, deleteBatch) {
+		n, err := store.Write(ctx, s.db, tenantID, func(tx *store.Tx) (int, error) { return s.deleteManyIn(tx, actor, part) })
+		deleted += n
+		if err != nil {
+			return deleted, err
 		}
-		if err := tx.Lock("contact", people...); err != nil {
+	}
+	return deleted, nil
+}
+
+func (s *Service) deleteManyIn(tx *store.Tx, actor string, conversations []id.ID) (n int, err error) {
+	var people []id.ID
+	var places []string
+	for _, cid := range conversations {
+		c, err := conversationByID(tx, cid)
+		if fault.As(err) != nil {
+			continue
+		}
+		if err != nil {
 			return 0, err
 		}
-		if err := tx.Lock("conversation", places...); err != nil {
+		people, places = append(people, c.Contact), append(places, c.Channel+":"+c.Address)
+	}
+	if _, err := s.lockContactsIn(tx, people...); err != nil {
+		return 0, err
+	}
+	if err := tx.Lock("conversation", places...); err != nil {
+		return 0, err
+	}
+	for _, cid := range conversations {
+		c, err := conversationByID(tx, cid) // named twice, or deleted meanwhile
+		if fault.As(err) != nil {
+			continue
+		}
+		if err == nil {
+			err = s.deleteIn(tx, actor, c)
+		}
+		if err != nil {
 			return 0, err
 		}
-		n := 0
-		for _, cid := range conversations {
-			c, err := conversationByID(tx, cid) // named twice, or deleted meanwhile
-			if fault.As(err) != nil {
-				continue
-			}
-			if err == nil {
-				err = s.deleteIn(tx, actor, c)
-			}
-			if err != nil {
-				return 0, err
-			}
-			n++
-		}
-		return n, nil
-	})
+		n++
+	}
+	return n, nil
 }
 
 func (s *Service) deleteIn(tx *store.Tx, actor string, c Conversation) error {

@@ -159,7 +159,7 @@ func (s *Service) link(ctx context.Context, j *job.Job) error {
 			return err
 		}
 		for _, c := range lost {
-			_, err := s.changeIn(tx, "system", c.ID, who, func(c *Conversation) ([]string, error) {
+			_, err := s.changeIn(tx, "system", c.ID, who, func(c *Conversation, who id.ID) ([]string, error) {
 				if !c.Contact.IsZero() {
 					return nil, nil
 				}

@@ -53,7 +53,7 @@ func (s *Service) List(ctx context.Context, tenantID id.ID, q ListQuery) ([]Conv
 	}
 	if q.Search != "" {
 		where += ` AND (LOWER(name) LIKE ? ESCAPE '\' OR address LIKE ? ESCAPE '\')`
-		args = append(args, contains(strings.ToLower(q.Search)), contains(strings.TrimLeft(q.Search, "+ ")))
+		args = append(args, contains(strings.ToLower(q.Search)), contains(digits(q.Search)))
 	}
 	if q.Before != "" {
 		at, after, err := parseCursor(q.Before)
@@ -106,6 +106,16 @@ func conversationStatus(s string) (string, error) {
 
 func contains(s string) string {
 	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s) + "%"
+}
+
+// digits takes out of a phone number what people write between its digits;
+// anything else stays as it is.
+func digits(s string) string {
+	bare := strings.NewReplacer("+", "", " ", "", "-", "", "(", "", ")", "").Replace(s)
+	if bare == "" || strings.Trim(bare, "0123456789") != "" {
+		return s
+	}
+	return bare
 }
 
 // fillLast reads the last messages of a page of conversations.
@@ -172,7 +182,7 @@ func (s *Service) linked(r store.Reader, m Message) Message {
 }
 
 // Messages returns messages of a conversation, oldest first. Without After they
-// are the newest before the bound; with After the oldest behind it. more tells
+// are the newest before the bound; with After or AfterID the oldest behind it. more tells
 // whether further messages follow in that direction.
 func (s *Service) Messages(ctx context.Context, tenantID, conversation id.ID, q MessageQuery) (items []Message, more bool, err error) {
 	r := s.db.Read(ctx, tenantID)
@@ -181,12 +191,9 @@ func (s *Service) Messages(ctx context.Context, tenantID, conversation id.ID, q 
 	}
 	where, args := "tenant_id=? AND conversation_id=?", []any{conversation}
 	if !q.BeforeID.IsZero() {
-		bound, found, err := messageByID(r, q.BeforeID)
+		bound, err := boundIn(r, "before", conversation, q.BeforeID)
 		if err != nil {
 			return nil, false, err
-		}
-		if !found || bound.Conversation != conversation {
-			return nil, false, fault.Field("before", "before names no message of this conversation")
 		}
 		where += " AND (created_at<? OR (created_at=? AND id<?))"
 		args = append(args, bound.CreatedAt, bound.CreatedAt, bound.ID)
@@ -195,10 +202,20 @@ func (s *Service) Messages(ctx context.Context, tenantID, conversation id.ID, q 
 		args = append(args, q.Before)
 	}
 	order := " ORDER BY created_at DESC, id DESC LIMIT ?"
-	if !q.After.IsZero() {
+	forward := !q.After.IsZero() || !q.AfterID.IsZero()
+	if forward {
+		order = " ORDER BY created_at, id LIMIT ?"
+	}
+	if !q.AfterID.IsZero() {
+		bound, err := boundIn(r, "after", conversation, q.AfterID)
+		if err != nil {
+			return nil, false, err
+		}
+		where += " AND (created_at>? OR (created_at=? AND id>?))"
+		args = append(args, bound.CreatedAt, bound.CreatedAt, bound.ID)
+	} else if forward {
 		where += " AND created_at>?"
 		args = append(args, q.After)
-		order = " ORDER BY created_at, id LIMIT ?"
 	}
 	limit := pageSize(q.Limit)
 	rows, err := r.Query("SELECT "+messageColumns+" FROM message WHERE "+where+order, append(args, limit+1)...)
@@ -212,8 +229,17 @@ func (s *Service) Messages(ctx context.Context, tenantID, conversation id.ID, q 
 	if more = len(items) > limit; more {
 		items = items[:limit]
 	}
-	if q.After.IsZero() {
+	if !forward {
 		slices.Reverse(items)
 	}
 	return items, more, nil
+}
+
+// boundIn reads the message from which a page begins.
+func boundIn(r store.Reader, field string, conversation, message id.ID) (Message, error) {
+	m, found, err := messageByID(r, message)
+	if err == nil && (!found || m.Conversation != conversation) {
+		err = fault.Field(field, "%s names no message of this conversation", field)
+	}
+	return m, err
 }

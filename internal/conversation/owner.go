@@ -121,7 +121,7 @@ func (s *Service) MoveIn(tx *store.Tx, actor string, conversation id.ID, m Move)
 	if err != nil {
 		return Owner{}, err
 	}
-	if err := lockPlaceIn(tx, c.Contact, c.Channel, c.Address); err != nil {
+	if _, err := s.lockPlaceIn(tx, c.Contact, c.Channel, c.Address); err != nil {
 		return Owner{}, err
 	}
 	if c, err = conversationByID(tx, conversation); err != nil {

@@ -285,15 +285,18 @@ func (in *intake) alone() bool { return in.tx.Dialect() == store.SQLite }
 // lock takes the locks of the people and addresses of the batch, and reads
 // their conversations.
 func (in *intake) lock(addresses []string) error {
-	var people, places []string
+	var people []id.ID
+	var places []string
 	for _, address := range addresses {
-		if p := in.people[address]; !p.IsZero() {
-			people = append(people, p.String())
-		}
+		people = append(people, in.people[address])
 		places = append(places, in.account.Kind+":"+address)
 	}
-	if err := in.tx.Lock("contact", people...); err != nil {
+	now, err := in.s.lockContactsIn(in.tx, people...)
+	if err != nil {
 		return err
+	}
+	for _, address := range addresses {
+		in.people[address] = now[in.people[address]]
 	}
 	if err := in.tx.Lock("conversation", places...); err != nil {
 		return err

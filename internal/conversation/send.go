@@ -171,7 +171,8 @@ func (s *Service) targetIn(tx *store.Tx, in Send) (target, error) {
 			t.contact = c.ID
 		}
 	}
-	if err := lockPlaceIn(tx, t.contact, t.channel, t.address); err != nil {
+	var err error
+	if t.contact, err = s.lockPlaceIn(tx, t.contact, t.channel, t.address); err != nil {
 		return t, err
 	}
 	c, _, err := conversationByAddress(tx, t.channel, t.address) // as it is under the lock
@@ -186,14 +187,48 @@ func (s *Service) targetIn(tx *store.Tx, in Send) (target, error) {
 	return t, err
 }
 
-// lockPlaceIn takes the locks of a contact and of a conversation's address.
-func lockPlaceIn(tx *store.Tx, contactID id.ID, kind, address string) error {
-	if !contactID.IsZero() {
-		if err := tx.Lock("contact", contactID.String()); err != nil {
-			return err
+// lockPlaceIn takes the locks of a contact and of a conversation's address, and
+// returns the contact that the id leads to behind them.
+func (s *Service) lockPlaceIn(tx *store.Tx, contactID id.ID, kind, address string) (id.ID, error) {
+	who, err := s.lockContactsIn(tx, contactID)
+	if err != nil {
+		return contactID, err
+	}
+	return who[contactID], tx.Lock("conversation", kind+":"+address)
+}
+
+// lockContactsIn takes the locks of contacts that were read before, and tells
+// where their ids lead now: on PostgreSQL whoever had a lock before may have
+// merged its contact into another, whose lock is then taken too. Zero ids are
+// nobody's.
+func (s *Service) lockContactsIn(tx *store.Tx, ids ...id.ID) (map[id.ID]id.ID, error) {
+	now := make(map[id.ID]id.ID, len(ids))
+	for _, v := range ids {
+		now[v] = v
+	}
+	if tx.Dialect() == store.SQLite {
+		return now, nil // it has one writer: what was read is still so
+	}
+	for wait := slices.DeleteFunc(slices.Clone(ids), id.ID.IsZero); len(wait) > 0; {
+		keys := make([]string, len(wait))
+		for i, v := range wait {
+			keys[i] = v.String()
+		}
+		if err := tx.Lock("contact", keys...); err != nil {
+			return nil, err
+		}
+		moved, err := s.contacts.ResolveMany(tx, wait)
+		if err != nil {
+			return nil, err
+		}
+		wait = wait[:0]
+		for v, at := range now {
+			if to, ok := moved[at]; ok {
+				now[v], wait = to, append(wait, to)
+			}
 		}
 	}
-	return tx.Lock("conversation", kind+":"+address)
+	return now, nil
 }
 
 // accountFor returns the account a conversation runs through, or the tenant's

@@ -254,6 +254,9 @@ func TestConversationsPageByCursor(t *testing.T) {
 		if items, _, err = w.Conversations.List(bg, w.Tenant, conversation.ListQuery{Search: "ASHA"}); err != nil || len(items) != 7 {
 			t.Fatalf("%d found by name: %v", len(items), err)
 		}
+		if items, _, err = w.Conversations.List(bg, w.Tenant, conversation.ListQuery{Search: "+91 90000-0000 3"}); err != nil || len(items) != 1 {
+			t.Fatalf("%d found by a phone as people write it: %v", len(items), err)
+		}
 		if items, _, err = w.Conversations.List(bg, w.Tenant, conversation.ListQuery{Search: "%"}); err != nil || len(items) != 0 {
 			t.Fatalf("%d found by a wildcard: %v", len(items), err)
 		}
@@ -303,8 +306,15 @@ func TestMessagesPage(t *testing.T) {
 		if got, _, _ := read(conversation.MessageQuery{Before: items[0].CreatedAt}); got != "hello123" {
 			t.Fatalf("%q", got)
 		}
+		// From a message on, in either direction, even among those of one moment.
+		one, _, first := read(conversation.MessageQuery{Limit: 1, After: c.LastMessageAt.Add(-time.Second)})
+		if got, more, _ := read(conversation.MessageQuery{Limit: 4, AfterID: first[0].ID}); one+got != "hello1234" || !more {
+			t.Fatalf("%q %v", one+got, more)
+		}
 		_, _, err := w.Conversations.Messages(bg, w.Tenant, c.ID, conversation.MessageQuery{BeforeID: id.New()})
 		refused(t, err, fault.Invalid, "before", "")
+		_, _, err = w.Conversations.Messages(bg, w.Tenant, c.ID, conversation.MessageQuery{AfterID: id.New()})
+		refused(t, err, fault.Invalid, "after", "")
 		_, _, err = w.Conversations.Messages(bg, w.Tenant, id.New(), conversation.MessageQuery{})
 		refused(t, err, fault.NotFound, "", "conversation")
 	})

@@ -109,6 +109,19 @@ func (t *Templates) Get(r store.Reader, nameOrID string) (Template, error) {
 	return found[0], nil
 }
 
+// lockedIn is Get for a change: what it returns is so until the commit, and a
+// synchronisation of its channel waits. The whole row is written back.
+func (t *Templates) lockedIn(tx *store.Tx, nameOrID string) (Template, error) {
+	tpl, err := t.Get(tx, nameOrID)
+	if err != nil {
+		return tpl, err
+	}
+	if err := tx.Lock("templates", tpl.Channel); err != nil {
+		return tpl, err
+	}
+	return t.Get(tx, tpl.ID.String())
+}
+
 // SetMapping replaces the mapping of a template's positions. An empty onEmpty
 // keeps the present policy.
 func (t *Templates) SetMapping(ctx context.Context, tenantID id.ID, nameOrID string, mapping []Mapping, onEmpty string) (Template, error) {
@@ -116,11 +129,8 @@ func (t *Templates) SetMapping(ctx context.Context, tenantID id.ID, nameOrID str
 		return Template{}, err
 	}
 	return store.Write(ctx, t.db, tenantID, func(tx *store.Tx) (Template, error) {
-		tpl, err := t.Get(tx, nameOrID)
+		tpl, err := t.lockedIn(tx, nameOrID)
 		if err != nil {
-			return tpl, err
-		}
-		if err := tx.Lock("template", tpl.ID.String()); err != nil {
 			return tpl, err
 		}
 		if tpl.Mapping, err = checkMapping(tpl, mapping); err != nil {

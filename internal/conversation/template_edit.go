@@ -72,17 +72,8 @@ func (t *Templates) Create(ctx context.Context, tenantID id.ID, p TemplatePatch)
 // it is active are ours. Faults as Create's; NotFound; Conflict for the rest.
 func (t *Templates) Update(ctx context.Context, tenantID id.ID, nameOrID string, p TemplatePatch) (Template, error) {
 	return store.Write(ctx, t.db, tenantID, func(tx *store.Tx) (Template, error) {
-		tpl, err := t.Get(tx, nameOrID)
+		tpl, err := t.lockedIn(tx, nameOrID)
 		if err != nil {
-			return tpl, err
-		}
-		if err := tx.Lock("templates", tpl.Channel); err != nil {
-			return tpl, err
-		}
-		if err := tx.Lock("template", tpl.ID.String()); err != nil {
-			return tpl, err
-		}
-		if tpl, err = t.Get(tx, tpl.ID.String()); err != nil {
 			return tpl, err
 		}
 		if p.Channel != nil && !strings.EqualFold(*p.Channel, tpl.Channel) {
@@ -280,19 +271,16 @@ func checkMapping(tpl Template, mapping []Mapping) ([]Mapping, error) {
 	return out, bad.Err()
 }
 
-// Delete removes a template by id, or every language of a name, and returns
-// their name. NotFound.
+// Delete removes a template by id, or every language of a name in the channel of
+// its oldest, and returns their name. NotFound.
 func (t *Templates) Delete(ctx context.Context, tenantID id.ID, nameOrID string) (string, error) {
 	return store.Write(ctx, t.db, tenantID, func(tx *store.Tx) (string, error) {
-		tpl, err := t.Get(tx, nameOrID)
+		tpl, err := t.lockedIn(tx, nameOrID)
 		if err != nil {
 			return "", err
 		}
-		if err := tx.Lock("templates", tpl.Channel); err != nil {
-			return "", err
-		}
 		if tpl.Name == nameOrID {
-			_, err = tx.Exec("DELETE FROM template WHERE tenant_id=? AND name=?", tpl.Name)
+			_, err = tx.Exec("DELETE FROM template WHERE tenant_id=? AND channel=? AND name=?", tpl.Channel, tpl.Name)
 		} else {
 			_, err = tx.Exec("DELETE FROM template WHERE tenant_id=? AND id=?", tpl.ID)
 		}

@@ -174,6 +174,7 @@ type MessageQuery struct {
 	Before   time.Time
 	After    time.Time
 	BeforeID id.ID // wins over Before
+	AfterID  id.ID // wins over After
 }
 
 // Template is a stored message template (platform reference §3.15).

@@ -28,11 +28,17 @@ type RowError struct {
 // import starts no automations (reference §4.2).
 const ImportActor = "import:"
 
-// importBatch is how many rows of an import one transaction stores.
-const importBatch = 500
+// ImportLimit is the largest number of rows that one transaction of an import
+// stores: on SQLite, where a page that many rows touch is then written once. It
+// holds the writer for a quarter of a second or less.
+const ImportLimit = 2000
 
-// Import stores people with their deals, many at a time, in transactions of 500
-// rows (reference §4.2, import). A row whose phone, else e-mail, is unknown makes
+// onPostgres is that number on PostgreSQL: each row takes two locks, and the
+// server's table of locks holds a few thousand for everybody.
+const onPostgres = 500
+
+// Import stores people with their deals, many at a time, in transactions of up to
+// ImportLimit rows (reference §4.2, import). A row whose phone, else e-mail, is unknown makes
 // a card. One that is known gets the row's names, e-mail, source, open attributes
 // and what it says of the deal; pipeline, stage, tags and references are taken by
 // new cards only. A row that fails is told of in Errors and the others are stored.
@@ -40,8 +46,12 @@ const importBatch = 500
 // again finishes the work.
 func (s *Service) Import(ctx context.Context, tenant id.ID, actor string, rows []NewCard) (ImportResult, error) {
 	var all ImportResult
-	for from := 0; from < len(rows); from += importBatch {
-		part := rows[from:min(from+importBatch, len(rows))]
+	batch := ImportLimit
+	if s.db.Dialect() == store.Postgres {
+		batch = onPostgres
+	}
+	for from := 0; from < len(rows); from += batch {
+		part := rows[from:min(from+batch, len(rows))]
 		res, err := store.Write(ctx, s.db, tenant, func(tx *store.Tx) (ImportResult, error) { return s.ImportIn(tx, actor, part) })
 		if err != nil {
 			return all, err
@@ -69,7 +79,7 @@ type load struct {
 	held  map[[2]id.ID]placement
 }
 
-// ImportIn is Import inside a transaction, for up to 1000 rows.
+// ImportIn is Import inside a transaction, for up to ImportLimit rows.
 func (s *Service) ImportIn(tx *store.Tx, actor string, rows []NewCard) (ImportResult, error) {
 	l := &load{s: s, tx: tx, rows: rows, terms: make([]terms, len(rows)), at: make([]placement, len(rows)), bad: make([]error, len(rows)), held: map[[2]id.ID]placement{}}
 	people, err := l.check()
@@ -170,7 +180,7 @@ func (l *load) place(n NewCard) (placement, error) {
 
 // insert writes the deals of the contacts that are new.
 func (l *load) insert(out []contact.Ensured) (made []Deal, err error) {
-	var deals, spans [][]any
+	var spans [][]any
 	held := map[id.ID]bool{}
 	for i, row := range l.in {
 		if !out[i].Created {
@@ -184,10 +194,9 @@ func (l *load) insert(out []contact.Ensured) (made []Deal, err error) {
 			held[d.Stage] = true
 		}
 		made = append(made, d)
-		deals = append(deals, d.row())
 		spans = append(spans, []any{d.ID, 0, d.Stage, d.EnteredStageAt})
 	}
-	if _, err := store.InsertRows(l.tx, dealInto, deals, ""); err != nil {
+	if err := insertMany(l.tx, made); err != nil {
 		return nil, err
 	}
 	_, err = store.InsertRows(l.tx, "deal_stage (tenant_id, deal_id, position, stage_id, entered_at)", spans, "")

@@ -3,7 +3,6 @@ package deal
 import (
 	"context"
 	"database/sql"
-	"slices"
 	"strings"
 
 	"parley/internal/contact"
@@ -12,54 +11,56 @@ import (
 	"parley/internal/store"
 )
 
-// order is how a list is sorted: the column, what breaks ties, and the tables in
-// the order in which a walk of the sort index meets them.
+// order is how a list is sorted: the table whose index has this order, its key and
+// what breaks ties.
 type order struct {
-	column string
-	tie    string
-	from   string
+	deals bool   // the table is deal, else contact
+	key   string // an expression of columns of that table, each written with its alias
+	tie   string
+	// covers: the index tells the source and the agent too.
+	covers bool
 }
-
-// SQLite takes the tables of a CROSS JOIN in the order written; for PostgreSQL
-// it is an ordinary join, which it orders by its statistics.
-const (
-	fromContact = "contact c CROSS JOIN deal d"
-	fromDeal    = "deal d CROSS JOIN contact c"
-)
-
-// join binds a contact and its primary deal together.
-const join = "c.tenant_id=? AND d.tenant_id=? AND d.contact_id=c.id AND d.is_primary"
 
 var orders = map[string]order{
-	"":              {"c.score", "c.id", fromContact},      // index contact_score
-	ByScore:         {"c.score", "c.id", fromContact},      // the same
-	ByCreated:       {"c.created_at", "c.id", fromContact}, // index contact_created
-	ByUpdated:       {"c.updated_at", "c.id", fromContact}, // index contact_updated
-	ByLastContacted: {"COALESCE(c.last_contacted_at, 0)", "c.id", fromContact},
-	ByValue:         {"d.value", "d.contact_id", fromDeal}, // index deal_value
+	"":              {key: "c.score", tie: "id"},                    // index contact_score
+	ByScore:         {key: "c.score", tie: "id"},                    // the same; contact_source or contact_assigned when asked for
+	ByCreated:       {key: "c.created_at", tie: "id", covers: true}, // index contact_created
+	ByUpdated:       {key: "c.updated_at", tie: "id", covers: true}, // index contact_updated
+	ByLastContacted: {key: "COALESCE(c.last_contacted_at, 0)", tie: "id"},
+	ByValue:         {key: "d.value", tie: "contact_id", deals: true}, // index deal_value
 }
 
-// Bounds of the work for one list.
-const (
-	// fewRows is how many rows may be fetched and sorted for a page; beyond it
-	// they are common enough to be met soon on a walk of the sort index.
-	fewRows = 5000
-	// foundLimit is how many people a search looks up before it walks.
-	foundLimit = fewRows
-	// aPage is how many rows are fetched and sorted without further thought.
-	aPage = 250
-	// countLimit is how far the cards of a common filter are counted.
-	countLimit = 1000
-)
+// alias is the order's table in a query.
+func (o order) alias() string {
+	if o.deals {
+		return "d"
+	}
+	return "c"
+}
+
+// bounds of the work for one list, in rows.
+type bounds struct {
+	page    int // so many are fetched and sorted without further thought
+	few     int // no more are fetched before a walk was tried
+	walk    int // how far a walk goes at first, beyond the page's own offset
+	most    int // the most that are fetched or walked for any page
+	hits    int // how far the cards of a common filter are counted
+	counted int // the most that are looked at for that count
+}
+
+var work = bounds{page: 250, few: 5000, walk: 10_000, most: 250_000, hits: 500, counted: 1000}
 
 // List returns a page of cards and how many there are. The total is exact when
-// the filter names nothing but status, pipeline and stage, and else when it is at
-// most 1,000 or the filter selects few cards; beyond it is a number larger than
-// what the page reaches, as long as there is more. Pages reach the first
-// contact.CountLimit cards. Only contacts with a primary deal are listed, archived
+// the filter names nothing but status, pipeline and stage, when the page is the
+// last one, and when its narrowest condition selects at most 250 cards; else it may
+// be less than the truth, but is larger than what the page reaches as long as there
+// is more. Cards of a common filter are counted up to 500. Pages reach the first contact.CountLimit cards. Only contacts with a primary deal are listed, archived
 // ones only with Status Archived. Of several Tags a card needs one. Search finds
-// people as contact.Candidates does: by the beginnings of words. Faults: Invalid
-// naming the field of the filter.
+// people as contact.Candidates does: by the beginnings of words. The work is bounded
+// whatever is asked: at most 250,000 cards are looked at for a page, and nearly
+// always a few thousand at most. Faults: Invalid naming the field of the filter, and
+// naming "filter" when several conditions, each of which very many cards meet, are so
+// rare together that this does not suffice.
 func (s *Service) List(ctx context.Context, tenant id.ID, f CardFilter) ([]Card, int, error) {
 	offset, err := contact.Page(&f.Page, &f.Limit)
 	if err != nil {
@@ -82,17 +83,7 @@ func (s *Service) List(ctx context.Context, tenant id.ID, f CardFilter) ([]Card,
 	if err != nil {
 		return nil, 0, err
 	}
-	begin, few, err := q.begin(r, offset+f.Limit)
-	if err != nil {
-		return nil, 0, err
-	}
-	var ids []id.ID
-	var total int
-	if few {
-		ids, total, err = q.sorted(r, begin, by, dir, offset, f.Limit)
-	} else {
-		ids, total, err = q.walk(r, begin, by, dir, offset, f.Limit)
-	}
+	ids, total, err := q.page(r, by, dir, offset, f.Limit)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -103,26 +94,27 @@ func (s *Service) List(ctx context.Context, tenant id.ID, f CardFilter) ([]Card,
 	return cards, total, err
 }
 
-// sorted fetches all that a beginning with few rows selects, and cuts out a page.
-func (q *query) sorted(r store.Reader, b beginning, by order, dir string, offset, limit int) ([]id.ID, int, error) {
-	sql, args := q.statement(b, r.Dialect(), by, dir)
-	ids, err := collectIDs(r.Query(sql, args...))
-	total := len(ids)
-	from := min(offset, total)
-	return ids[from:min(from+limit, total)], total, err
-}
-
-// walk walks the index of the sort order until a page is full.
-func (q *query) walk(r store.Reader, b beginning, by order, dir string, offset, limit int) (ids []id.ID, total int, err error) {
+// page finds the ids of a page and the total.
+func (q *query) page(r store.Reader, by order, dir string, offset, limit int) (ids []id.ID, total int, err error) {
+	end := min(offset, contact.CountLimit) + limit
+	b, fetch, err := q.begin(r, by, end)
+	switch {
+	case err != nil || b.known && b.rows == 0:
+		return nil, 0, err
+	case fetch:
+		sql, args := q.sorting(b, r.Dialect(), by, dir)
+		ids, err = collectIDs(r.Query(sql, args...))
+		from := min(offset, len(ids))
+		return ids[from:min(from+limit, len(ids))], len(ids), err
+	}
 	if offset < contact.CountLimit {
-		sql, args := q.walking(r.Dialect(), by, dir)
-		if ids, err = collectIDs(r.Query(sql, append(args, limit+1, offset)...)); err != nil {
+		if ids, err = q.find(r, q.through(by, b), by, dir, offset, limit); err != nil {
 			return nil, 0, err
 		}
 	}
 	more := len(ids) > limit
 	ids = ids[:min(len(ids), limit)]
-	end := offset + len(ids)
+	end = offset + len(ids)
 	switch {
 	case q.dealsOnly:
 		total, err = q.deals(r)
@@ -130,7 +122,7 @@ func (q *query) walk(r store.Reader, b beginning, by order, dir string, offset, 
 		if total = end; more {
 			total, err = q.count(r, b)
 		}
-	case b.from == "": // a page past the end of such a search
+	case b.from == nil: // a page past the end of such a search
 		total = offset
 	default:
 		total, err = q.count(r, b)
@@ -141,42 +133,48 @@ func (q *query) walk(r store.Reader, b beginning, by order, dir string, offset, 
 	return ids, total, err
 }
 
+// find walks an index in the order of the list until a page is full, and one more. A
+// walk that goes too far is given up for the rows of the narrowest condition, which
+// are sorted if they are not too many either.
+func (q *query) find(r store.Reader, through *beginning, by order, dir string, offset, limit int) ([]id.ID, error) {
+	bound := work.walk + 4*offset
+	if by.covers && through == nil && q.agentOrSource {
+		bound += 4 * work.walk // rows that the index alone rejects
+	}
+	bound = min(bound, work.most)
+	ids, all, err := q.walk(r, through, by, dir, offset, limit+1, bound)
+	if err != nil || all {
+		return ids, err
+	}
+	b, err := q.narrowest(r)
+	if err != nil {
+		return nil, err
+	}
+	if b.known {
+		sql, args := q.sorting(b, r.Dialect(), by, dir)
+		return collectIDs(r.Query(sql+" LIMIT ? OFFSET ?", append(args, limit+1, offset)...))
+	}
+	if bound < work.most {
+		if ids, all, err = q.walk(r, through, by, dir, offset, limit+1, work.most); err != nil || all {
+			return ids, err
+		}
+	}
+	return nil, fault.Field("filter", "very many leads meet each of these conditions and hardly any meets all of them, so that finding them takes too long; narrow the filter, for example by the date of creation or an agent")
+}
+
+// walk walks the first rows of an order, and reports whether that was enough: the
+// page is full or there were no more rows.
+func (q *query) walk(r store.Reader, through *beginning, by order, dir string, offset, n, bound int) (ids []id.ID, all bool, err error) {
+	sql, args, rows, rowArgs := q.walking(r.Dialect(), through, by, dir, bound)
+	ids, err = collectIDs(r.Query(sql, append(args, n, offset)...))
+	if err != nil || len(ids) == n {
+		return ids, true, err
+	}
+	var met int
+	err = r.QueryRow("SELECT COUNT(*) FROM ("+rows+") AS met", rowArgs...).Scan(&met)
+	return ids, met < bound, err
+}
+
 func collectIDs(rows *sql.Rows, err error) ([]id.ID, error) {
 	return store.Collect(rows, err, func(rows *sql.Rows) (v id.ID, err error) { return v, rows.Scan(&v) })
-}
-
-// statement is the query of all ids that begin with b, sorted.
-func (q *query) statement(b beginning, d store.Dialect, by order, dir string) (string, []any) {
-	where, args := q.conditions("", d)
-	if b.on != "" {
-		where += " AND " + b.on
-	}
-	column := by.column
-	if d == store.SQLite { // a sort, not a walk of the index that has this order
-		column = "+" + column
-	}
-	return "SELECT c.id FROM " + b.from + " WHERE " + where + " ORDER BY " + column + " " + dir + ", " + by.tie + " " + dir,
-		append(slices.Clone(b.args), args...)
-}
-
-// walking is the query of a page of ids by the index of its order; the last two
-// arguments are its limit and offset.
-func (q *query) walking(d store.Dialect, by order, dir string) (string, []any) {
-	where, args := q.conditions(by.column, d)
-	return "SELECT c.id FROM " + by.from + " WHERE " + where + " ORDER BY " + by.column + " " + dir + ", " + by.tie + " " + dir + " LIMIT ? OFFSET ?", args
-}
-
-// count counts what the query selects, through the narrowest index, one beyond
-// countLimit at most.
-func (q *query) count(r store.Reader, b beginning) (n int, err error) {
-	if b.from == "" { // a search that finds thousands
-		return countLimit + 1, nil
-	}
-	where, args := q.conditions("", r.Dialect())
-	if b.on != "" {
-		where += " AND " + b.on
-	}
-	args = append(append(slices.Clone(b.args), args...), countLimit+1)
-	err = r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM "+b.from+" WHERE "+where+" LIMIT ?) AS counted", args...).Scan(&n)
-	return n, err
 }

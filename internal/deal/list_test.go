@@ -1,7 +1,6 @@
 package deal_test
 
 import (
-	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -156,27 +155,6 @@ func TestBoardAddsUp(t *testing.T) {
 			w.Error("another tenant reads the pipeline")
 		}
 	})
-}
-
-// Every order of the list walks an index: SQLite tells when it has to sort.
-func TestListsWalkAnIndex(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t), event.NewLog())
-	for _, by := range []string{deal.ByScore, deal.ByCreated, deal.ByUpdated, deal.ByValue, deal.ByLastContacted} {
-		for _, dir := range []string{"ASC", "DESC"} {
-			q, args, err := w.s.Statement(w.db.Read(bg, w.tenant), deal.CardFilter{SortBy: by, Limit: 10}, dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			rows, err := w.db.Read(bg, w.tenant).Query("EXPLAIN QUERY PLAN "+q, args...)
-			plan, err := store.Collect(rows, err, func(rows *sql.Rows) (s string, err error) {
-				var a, b, c any
-				return s, rows.Scan(&a, &b, &c, &s)
-			})
-			if err != nil || len(plan) < 2 || strings.Contains(strings.Join(plan, "\n"), "TEMP B-TREE") || strings.Contains(strings.Join(plan, "\n"), "SCAN") {
-				t.Errorf("%s %s: %v\n%s", by, dir, err, strings.Join(plan, "\n"))
-			}
-		}
-	}
 }
 
 // BenchmarkList measures pages of a large tenant: go test -bench List -run ^$.

@@ -242,22 +242,38 @@ func (s *Service) Duplicate(ctx context.Context, tenant id.ID, actor string, pip
 		}
 		for i, st := range from.Stages {
 			if st.ID == entry && i > 0 {
-				err = setEntry(tx, &p, p.Stages[i].ID)
+				_, err = setEntry(tx, &p, p.Stages[i].ID) // part of pipeline.created
 			}
 		}
 		return p, err
 	})
 }
 
-// setEntry makes a stage the one where a pipeline's cards begin.
-func setEntry(tx *store.Tx, p *Pipeline, stage id.ID) error {
+// setEntry makes a stage the one where a pipeline's cards begin, and returns the
+// stages that changed by it.
+func setEntry(tx *store.Tx, p *Pipeline, stage id.ID) (changed []id.ID, err error) {
 	for i := range p.Stages {
 		st := &p.Stages[i]
 		if want := st.ID == stage; st.Default != want {
 			st.Default, st.UpdatedAt = want, tx.Now()
 			if _, err := tx.Exec("UPDATE stage SET is_default=?, updated_at=? WHERE tenant_id=? AND id=?", want, st.UpdatedAt, st.ID); err != nil {
-				return err
+				return nil, err
 			}
+			changed = append(changed, st.ID)
+		}
+	}
+	return changed, nil
+}
+
+// entryTold tells of the stages that became the default one or ceased to be it,
+// but for the one whose event says so already.
+func (s *Service) entryTold(tx *store.Tx, actor string, changed []id.ID, but id.ID) error {
+	for _, v := range changed {
+		if v == but {
+			continue
+		}
+		if err := s.appendAbout(tx, actor, "stage.updated", v, id.Zero, "isDefault"); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -57,7 +57,7 @@ var salesTemplate = []NewStage{
 var colorForm = regexp.MustCompile(`^#[0-9a-fA-F]{3,8}$`)
 
 // CreatePipeline makes an active pipeline behind the others and appends
-// pipeline.created. Faults: Invalid naming "name", "description", "template" or
+// pipeline.created, and pipeline.updated for the default one whose place it takes. Faults: Invalid naming "name", "description", "template" or
 // "stages"; Conflict when the tenant has 200 of them.
 func (s *Service) CreatePipeline(ctx context.Context, tenant id.ID, actor string, n NewPipeline) (Pipeline, error) {
 	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (Pipeline, error) { return s.createPipeline(tx, actor, n) })
@@ -100,7 +100,11 @@ func (s *Service) createPipeline(tx *store.Tx, actor string, n NewPipeline) (p P
 	}
 	p.Default = n.Default || defaults == 0
 	s.usual.Forget(tx)
+	var before []Pipeline // that ceases to be the default one
 	if p.Default && defaults > 0 {
+		if before, err = pipelines(tx, " AND p.is_default"); err != nil {
+			return p, err
+		}
 		if _, err := tx.Exec("UPDATE pipeline SET is_default=?, updated_at=? WHERE tenant_id=? AND is_default", false, tx.Now()); err != nil {
 			return p, err
 		}
@@ -120,7 +124,15 @@ func (s *Service) createPipeline(tx *store.Tx, actor string, n NewPipeline) (p P
 		}
 		p.Stages = append(p.Stages, st)
 	}
-	return p, s.appendAbout(tx, actor, "pipeline.created", p.ID, id.Zero)
+	if err := s.appendAbout(tx, actor, "pipeline.created", p.ID, id.Zero); err != nil {
+		return p, err
+	}
+	for _, old := range before {
+		if err := s.appendAbout(tx, actor, "pipeline.updated", old.ID, id.Zero, "isDefault"); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
 }
 
 func pipelineName(s string) (string, error) {

@@ -310,3 +310,40 @@ func TestTooManyDealsForOneTransaction(t *testing.T) {
 		t.Error(len(list), total, err)
 	}
 }
+
+// Whatever takes the place of a default is told of for both of them.
+func TestTheFormerDefaultIsToldOf(t *testing.T) {
+	each(t, func(w world) {
+		count := func(typ string, subject id.ID) (n int) {
+			err := w.db.Read(bg, w.tenant).QueryRow("SELECT COUNT(*) FROM event WHERE tenant_id=? AND type=? AND subject=?", typ, subject).Scan(&n)
+			if err != nil {
+				w.Fatal(err)
+			}
+			return n
+		}
+		first, err := w.s.CreatePipeline(bg, w.tenant, actor, deal.NewPipeline{Name: "First"})
+		if err != nil {
+			w.Fatal(err)
+		}
+		if _, err := w.s.CreatePipeline(bg, w.tenant, actor, deal.NewPipeline{Name: "Second", Default: true}); err != nil {
+			w.Fatal(err)
+		}
+		if n := count("pipeline.updated", first.ID); n != 1 {
+			w.Errorf("the former default pipeline: %d events", n)
+		}
+		a, b := first.Stages[0].ID, first.Stages[1].ID
+		if _, err := w.s.UpdateStage(bg, w.tenant, actor, b, deal.StagePatch{Default: ptr(true)}); err != nil {
+			w.Fatal(err)
+		}
+		if x, y := count("stage.updated", a), count("stage.updated", b); x != 1 || y != 1 {
+			w.Errorf("the former default stage: %d events, the new one: %d", x, y)
+		}
+		if _, err := w.s.DeleteStage(bg, w.tenant, actor, b, id.Zero); err != nil {
+			w.Fatal(err)
+		}
+		if n := count("stage.updated", a); n != 2 {
+			w.Errorf("the stage that became the default one by a deletion: %d events", n)
+		}
+		w.sound(w)
+	})
+}

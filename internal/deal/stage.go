@@ -151,7 +151,11 @@ func (s *Service) UpdateStage(ctx context.Context, tenant id.ID, actor string, s
 			if !*p.Default {
 				return st, fault.Field("isDefault", "a pipeline needs a default stage; make another stage the default instead")
 			}
-			if err := setEntry(tx, &pl, stage); err != nil {
+			told, err := setEntry(tx, &pl, stage)
+			if err == nil {
+				err = s.entryTold(tx, actor, told, stage)
+			}
+			if err != nil {
 				return st, err
 			}
 		}
@@ -372,7 +376,11 @@ func (s *Service) dropStage(tx *store.Tx, actor string, p Pipeline, stage id.ID)
 	wasEntry := p.Stages[i].Default
 	p.Stages = slices.Delete(p.Stages, i, i+1)
 	if wasEntry && len(p.Stages) > 0 {
-		if err := setEntry(tx, &p, p.Stages[0].ID); err != nil {
+		told, err := setEntry(tx, &p, p.Stages[0].ID)
+		if err == nil {
+			err = s.entryTold(tx, actor, told, id.Zero)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -81,8 +81,17 @@ func follows(d store.Dialect) string {
 func End(r store.Reader) (Cursor, error) {
 	var c Cursor
 	_, err := store.Found(r.All().QueryRow("SELECT xid, seq FROM event WHERE "+r.Dialect().Horizon("xid")+
-		" ORDER BY xid DESC, seq DESC LIMIT 1").Scan(&c.XID, &c.Seq))
+		" ORDER BY "+inOrder(r.Dialect(), " DESC")+" LIMIT 1").Scan(&c.XID, &c.Seq))
 	return c, err
+}
+
+// inOrder orders events, in the form by which each database walks an index of
+// all tenants: event_feed, or SQLite's own key of the table.
+func inOrder(d store.Dialect, dir string) string {
+	if d == store.Postgres {
+		return "xid" + dir + ", seq" + dir
+	}
+	return "seq" + dir
 }
 
 // Behind counts the events of r's tenant that After would return now, up to a

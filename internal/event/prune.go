@@ -26,8 +26,8 @@ func Prune(ctx context.Context, db *store.DB, before time.Time, limit int) (int6
 		if tx.Now().Sub(before) < MinKeep {
 			return 0, nil
 		}
-		// Only the oldest are looked at, by event_feed: at has no index.
-		const oldest = "(SELECT tenant_id, seq, at FROM event ORDER BY xid, seq LIMIT ?) x WHERE at<?"
+		// Only the oldest are looked at, in the feed's own order: at has no index.
+		oldest := "(SELECT tenant_id, seq, at FROM event ORDER BY " + inOrder(tx.Dialect(), "") + " LIMIT ?) x WHERE at<?"
 		var last time.Time
 		if err := tx.System().QueryRow("SELECT MAX(at) FROM "+oldest, limit, before).Scan(store.Time(&last)); err != nil || last.IsZero() {
 			return 0, err

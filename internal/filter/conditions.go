@@ -56,7 +56,21 @@ func ParseConditions(list []any, logic string) (Filter, error) {
 	if len(out.Of) == 1 {
 		out = out.Of[0]
 	}
-	return out, out.Validate()
+	if err := out.Validate(); err != nil { // each alone was right: together they are too much
+		return Filter{}, replaced(err, "conditions")
+	}
+	return out, nil
+}
+
+// replaced gives the fault of a filter as a whole another place.
+func replaced(err error, at string) error {
+	f := fault.As(err)
+	if f == nil {
+		return err
+	}
+	c := *f
+	c.Field = at
+	return &c
 }
 
 // ParseCondition reads one {field, operator, value}. at is its place, for
@@ -89,5 +103,8 @@ func ParseCondition(m map[string]any, at string) (Filter, error) {
 		v = nil
 	}
 	f := Filter{Op: op, Field: name, Value: v}
-	return f, f.Validate()
+	if err := f.Validate(); err != nil {
+		return Filter{}, replaced(err, join(at, "value"))
+	}
+	return f, nil
 }

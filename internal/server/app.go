@@ -12,6 +12,7 @@ import (
 
 	"parley/internal/access"
 	"parley/internal/account"
+	"parley/internal/agent"
 	"parley/internal/automation"
 	"parley/internal/channel"
 	"parley/internal/channel/inbound"
@@ -26,6 +27,7 @@ import (
 	"parley/internal/event"
 	"parley/internal/face/admin"
 	"parley/internal/face/platform"
+	"parley/internal/handover"
 	"parley/internal/httpx"
 	"parley/internal/id"
 	"parley/internal/idempotency"
@@ -57,6 +59,8 @@ type App struct {
 	Accounts      *account.Service
 	Conversations *conversation.Service
 	Automations   *automation.Service
+	Agents        *agent.Service
+	Handovers     *handover.Service
 	Webhooks      *webhook.Service
 	Outbox        *outbox.Outbox
 	Jobs          *job.Console
@@ -154,12 +158,15 @@ func (a *App) build(box *secret.Box, o Options) error {
 	a.Outbox = outbox.New(a.DB, channels, a.Accounts, a.Contacts, a.Conversations, outbox.Options{Logger: a.log})
 	a.Webhooks = webhook.NewService(a.DB, feed, a.Tenants, poster.New(hooks))
 	a.Automations = automation.NewService(a.DB, feed, a.Contacts, a.Deals, a.Conversations, a.Webhooks, a.Tenants, a.clock)
+	a.Agents = agent.NewService(a.DB, feed, a.Tenants)
+	a.Handovers = handover.NewService(a.DB, feed, a.Contacts, a.Deals, a.Agents)
 
 	idem := idempotency.New(a.DB)
 	a.runner = job.NewRunner(a.DB, job.Options{Node: a.node, Workers: a.cfg.Workers, Logger: a.log, Alone: o.alone})
 	a.Jobs = job.NewConsole(a.DB, a.runner)
 	a.Contacts.RegisterJobs(a.runner)
 	a.Automations.RegisterJobs(a.runner)
+	a.Handovers.RegisterJobs(a.runner)
 	a.Conversations.Files().At(a.cfg.Public)
 	a.Conversations.RegisterJobs(a.runner)
 	a.retain()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strconv"
 	"time"
 
 	"parley/internal/id"
@@ -154,12 +155,18 @@ func (tx *Tx) Lock(kind string, keys ...string) error {
 		hashes = append(hashes, int64(h.Sum64()))
 	}
 	slices.Sort(hashes)
-	for _, h := range slices.Compact(hashes) {
-		if _, err := tx.c.exec(tx.ctx, "SELECT pg_advisory_xact_lock($1)", []any{h}); err != nil {
-			return err
-		}
+	if hashes = slices.Compact(hashes); len(hashes) == 1 {
+		_, err := tx.c.exec(tx.ctx, "SELECT pg_advisory_xact_lock($1)", []any{hashes[0]})
+		return err
 	}
-	return nil
+	// One round trip takes them all, in the order of the list.
+	list := make([]byte, 0, 20*len(hashes))
+	for _, h := range hashes {
+		list = append(strconv.AppendInt(list, h, 10), ',')
+	}
+	list[len(list)-1] = '}'
+	_, err := tx.c.exec(tx.ctx, "SELECT pg_advisory_xact_lock(h) FROM unnest($1::text::bigint[]) AS h", []any{"{" + string(list)})
+	return err
 }
 
 // part runs fn inside the transaction behind a savepoint, so that its error

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"parley/internal/fault"
@@ -51,12 +52,19 @@ func (s Settings) withDefaults() Settings {
 	return s
 }
 
+// zones keeps the zones that were asked for; the table of their names bounds it.
+var zones sync.Map // name -> *time.Location
+
 // Location returns the tenant's time zone.
 func (s Settings) Location() *time.Location {
-	l, err := time.LoadLocation(s.Timezone)
-	if err != nil { // stored by a build with another zone table
+	if l, ok := zones.Load(s.Timezone); ok {
+		return l.(*time.Location)
+	}
+	l, err := time.LoadLocation(s.Timezone) // reads and parses the zone's table
+	if err != nil {                         // stored by a build with another zone table
 		return time.UTC
 	}
+	zones.Store(s.Timezone, l)
 	return l
 }
 

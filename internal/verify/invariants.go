@@ -4,6 +4,11 @@ package verify
 // day is left for clocks of providers that are ahead of ours.
 const remembered = "created_at > COALESCE((SELECT CAST(value AS BIGINT) + 86400000 FROM installation WHERE name='event.pruned_until'), 0)"
 
+// groupPlaces are the places in the tree that the parents of the groups lead to.
+const groupPlaces = `SELECT tenant_id, id AS ancestor_id, id AS group_id, 0 AS depth FROM agent_group WHERE deleted_at IS NULL
+		UNION ALL SELECT g.tenant_id, p.ancestor_id, g.id, p.depth+1 FROM agent_group g
+		JOIN agent_group_path p ON p.tenant_id=g.tenant_id AND p.group_id=g.parent_id WHERE g.deleted_at IS NULL`
+
 // Invariants is the published list, in the order of docs/guarantees.md. The
 // guarantees test keeps the two in step.
 var Invariants = []Invariant{
@@ -166,6 +171,31 @@ var Invariants = []Invariant{
 	{"job-lease", "A running job has a lease, a finished one an end, and no other job either.",
 		`SELECT tenant_id, id, state FROM job WHERE (state='running') <> (lease_until IS NOT NULL)
 		OR (state IN ('completed','cancelled','discarded')) <> (finished_at IS NOT NULL)`},
+	{"group-tree", "A tenant with groups has one first group, and the closure of its tree is what the groups' parents say.",
+		`SELECT tenant_id, group_id, 'does not lie ' || depth || ' below ' || ancestor_id FROM (SELECT tenant_id, ancestor_id, group_id, depth FROM agent_group_path
+		EXCEPT SELECT tenant_id, ancestor_id, group_id, depth FROM (` + groupPlaces + `) e) x
+		UNION ALL SELECT tenant_id, group_id, 'lies ' || depth || ' below ' || ancestor_id FROM (SELECT tenant_id, ancestor_id, group_id, depth FROM (` + groupPlaces + `) e
+		EXCEPT SELECT tenant_id, ancestor_id, group_id, depth FROM agent_group_path) y
+		UNION ALL SELECT tenant_id, MIN(id), 'first groups: ' || SUM(CASE WHEN parent_id IS NULL THEN 1 ELSE 0 END) FROM agent_group WHERE deleted_at IS NULL
+		GROUP BY tenant_id HAVING SUM(CASE WHEN parent_id IS NULL THEN 1 ELSE 0 END) <> 1`},
+	{"agent-group", "Every agent that was not deleted is in a group that was not deleted.",
+		`SELECT a.tenant_id, a.id, 'no such group' FROM agent a LEFT JOIN agent_group g ON g.tenant_id=a.tenant_id AND g.id=a.group_id AND g.deleted_at IS NULL
+		WHERE a.deleted_at IS NULL AND g.id IS NULL`},
+	{"handover-place", "The work on a contact names a contact that exists, a group that was not deleted, and an agent that is known; one that was deleted has only archived contacts.",
+		`SELECT h.tenant_id, h.contact_id, 'no such contact' FROM handover h LEFT JOIN contact c ON c.tenant_id=h.tenant_id AND c.id=h.contact_id WHERE c.id IS NULL
+		UNION ALL SELECT h.tenant_id, h.contact_id, 'no such group' FROM handover h LEFT JOIN agent_group g ON g.tenant_id=h.tenant_id AND g.id=h.group_id AND g.deleted_at IS NULL WHERE g.id IS NULL
+		UNION ALL SELECT h.tenant_id, h.contact_id, 'no such agent' FROM handover h LEFT JOIN agent a ON a.tenant_id=h.tenant_id AND a.id=h.agent_id
+		WHERE h.agent_id IS NOT NULL AND (a.id IS NULL OR (a.deleted_at IS NOT NULL AND h.status <> 'archived' AND h.held_status <> 'archived'))`},
+	{"handover-state", "Unclaimed work has no agent, new and followed up work has one, archived work says when; what is offered is unclaimed.",
+		`SELECT tenant_id, contact_id, status FROM handover WHERE (status='unclaimed' AND agent_id IS NOT NULL) OR (status IN ('new','followUp') AND agent_id IS NULL)
+		OR ((status='archived') <> (archived_at IS NOT NULL) AND status <> 'processing') OR (status='processing') <> (held_status <> '')
+		OR (archiving_reason <> '' AND archived_at IS NULL) OR (offer_agent_id IS NOT NULL AND status <> 'unclaimed')
+		OR status NOT IN ('unclaimed','new','followUp','processing','archived')`},
+	{"handover-log", "The work on a contact is where the newest entry of its history led, and the history's versions have no gap.",
+		`SELECT h.tenant_id, h.contact_id, h.status || ' at version ' || h.version || ' of ' || COUNT(l.version) FROM handover h
+		LEFT JOIN handover_log l ON l.tenant_id=h.tenant_id AND l.contact_id=h.contact_id GROUP BY h.tenant_id, h.contact_id, h.status, h.version, h.group_id, h.agent_id
+		HAVING h.version <> COUNT(l.version) OR h.version <> COALESCE(MAX(l.version), 0)
+		OR SUM(CASE WHEN l.version=h.version AND l.status=h.status AND l.group_id=h.group_id AND COALESCE(l.agent_id, '')=COALESCE(h.agent_id, '') THEN 1 ELSE 0 END) <> 1`},
 	{"key-tenant", "Every key and every secret belongs to a tenant that exists.",
 		`SELECT k.tenant_id, k.id, 'no such tenant' FROM access_key k LEFT JOIN tenant t ON t.tenant_id=k.tenant_id WHERE t.tenant_id IS NULL
 		UNION ALL SELECT s.tenant_id, s.name, 'no such tenant' FROM tenant_secret s LEFT JOIN tenant t ON t.tenant_id=s.tenant_id WHERE t.tenant_id IS NULL`},

@@ -429,7 +429,7 @@ func TestDeliveryFaults(t *testing.T) {
 			"url ":   func(d *webhook.Delivery) { d.URL = "/relative" },
 			"url  ":  func(d *webhook.Delivery) { d.URL = "https://user:pw@example.com" },
 			"url   ": func(d *webhook.Delivery) { d.URL = "https://" + strings.Repeat("a", 3000) },
-			"method": func(d *webhook.Delivery) { d.Method = "DELETE" },
+			"method": func(d *webhook.Delivery) { d.Method = "BREW" },
 			"policy": func(d *webhook.Delivery) { d.Policy = "never" },
 			"body":   func(d *webhook.Delivery) { d.Body = []byte("{") },
 			"body ":  func(d *webhook.Delivery) { d.Body = []byte("\"\xff\"") },

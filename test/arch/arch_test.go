@@ -30,7 +30,7 @@ type pkg struct {
 // that a new one has to say what it is.
 var (
 	ground    = []string{"event", "job", "store", "fault", "httpx", "egress", "id", "clock", "secret", "phone", "config", "telemetry", "idempotency", "filter"}
-	domain    = []string{"tenant", "access", "account", "contact", "deal", "conversation", "media"}
+	domain    = []string{"tenant", "access", "account", "agent", "handover", "contact", "deal", "conversation", "media"}
 	reactions = []string{"automation", "webhook", "realtime"}
 	outward   = []string{"outbox"}
 	edges     = []string{"channel", "simulator", "face", "server", "verify"}

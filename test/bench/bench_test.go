@@ -36,7 +36,7 @@ func TestTheHarnessWorks(t *testing.T) {
 	}
 	t.Cleanup(endAll)
 	r, err := measure(options{Bin: bin, Clients: 8, Rounds: 1, Stretch: 300 * time.Millisecond, Warm: 50 * time.Millisecond,
-		Known: 50, Jobs: 40, Paced: 5, Starts: 1, Sockets: 12, Postgres: true})
+		Known: 50, Jobs: 40, Paced: 5, Starts: 1, Sockets: 12, Runs: 20, Postgres: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,6 +61,23 @@ func TestTheHarnessWorks(t *testing.T) {
 			}
 		}
 	}
+	if len(r.Runs) != 3 {
+		t.Fatalf("runs: %+v", r.Runs)
+	}
+	for i, f := range r.Runs {
+		if f.Runs < 20 || f.Rate <= 0 || f.RawRate <= 0 || len(f.Ratios) != 1 || f.Group < 0.5 {
+			t.Errorf("%+v", f)
+		}
+		for table, n := range []map[string]float64{
+			{"run": 1, "run_step": 3, "contact_tag": 3, "trigger_log": 1, "contact": 0},
+			{"run": 1, "run_step": 3, "contact_tag": 1, "trigger_log": 1, "contact": 0},
+			{"run": 1, "run_step": 3, "contact_tag": 4, "trigger_log": 0, "contact": 1},
+		}[i] {
+			if f.Rows[table] != n {
+				t.Errorf("a run of %s adds %v rows of %s, want %v", f.Name, f.Rows[table], table, n)
+			}
+		}
+	}
 	for _, f := range r.Jobs {
 		if f.PerSecond <= 0 || f.StartP50ms <= 0 || f.StartP99ms < f.StartP50ms {
 			t.Errorf("%+v", f)
@@ -74,7 +91,7 @@ func TestTheHarnessWorks(t *testing.T) {
 	}
 	var page bytes.Buffer
 	r.print(&page)
-	for _, must := range []string{"| lead ingest |", "| webhook, known people |", "| postgres |", "ratio to raw", "same cores"} {
+	for _, must := range []string{"| lead ingest |", "| webhook, known people |", "| postgres |", "| three tags, by a call |", "ratio to raw", "same cores"} {
 		if !strings.Contains(page.String(), must) {
 			t.Errorf("the page lacks %q:\n%s", must, page.String())
 		}

@@ -35,8 +35,11 @@ type options struct {
 	Paced    int   // jobs enqueued one by one, for the time to the start
 	Starts   int
 	Sockets  int
+	Contacts int
+	Calls    int
+	Runs     int64 // of rules of three steps, a round of each kind
 	Postgres bool
-	Only     string // comma-separated parts: leads, webhooks, jobs, start, sockets
+	Only     string // comma-separated parts: leads, webhooks, runs, jobs, start, sockets, base (only when named)
 	JSON     string // file for the figures
 	Profile  string // folder for CPU profiles of the server, "" for none
 }
@@ -65,8 +68,11 @@ func main() {
 	flag.IntVar(&o.Paced, "paced", 600, "jobs enqueued one by one, for the time from enqueue to start")
 	flag.IntVar(&o.Starts, "starts", 7, "starts to take the median of")
 	flag.BoolVar(&o.Postgres, "postgres", true, "measure jobs on PostgreSQL too")
+	flag.IntVar(&o.Contacts, "contacts", 1_000_000, "contacts of the large base")
+	flag.IntVar(&o.Calls, "calls", 200, "calls of each kind on the large base")
 	flag.IntVar(&o.Sockets, "sockets", 5000, "live connections at once; each needs a file handle on either side")
-	flag.StringVar(&o.Only, "only", "", "parts to run, with commas between: leads,webhooks,jobs,start,sockets")
+	flag.Int64Var(&o.Runs, "runs", 6000, "runs of rules of three steps, in each round of each kind")
+	flag.StringVar(&o.Only, "only", "", "parts to run, with commas between: leads,webhooks,runs,jobs,start,sockets,base; base only when it is named")
 	flag.StringVar(&o.JSON, "json", "", "write the figures to this `file` as JSON")
 	flag.StringVar(&o.Profile, "profile", "", "write CPU profiles of the server's measured rounds to this `folder`")
 	flag.Parse()
@@ -116,7 +122,7 @@ func run(o options) (err error) {
 // measure runs the parts that o asks for, in a folder that it removes. When one
 // fails, the report holds those before it.
 func measure(o options) (r *report, err error) {
-	if o.Clients < 1 || o.Rounds < 1 || o.Stretch <= 0 || o.Jobs < 4 || o.Known < 1 || o.Paced < 1 || o.Starts < 1 || o.Sockets < 1 {
+	if o.Clients < 1 || o.Rounds < 1 || o.Stretch <= 0 || o.Jobs < 4 || o.Known < 1 || o.Paced < 1 || o.Starts < 1 || o.Sockets < 1 || o.Runs < 1 {
 		return nil, errors.New("every count must be at least 1, jobs at least 4, and a stretch must take time")
 	}
 	dir, err := os.MkdirTemp(o.Dir, "parleybench")
@@ -139,6 +145,11 @@ func measure(o options) (r *report, err error) {
 		}
 		r.Loads = append(r.Loads, f)
 	}
+	if o.wants("runs") {
+		if r.Runs, err = measureRuns(o, dir); err != nil {
+			return r, fmt.Errorf("runs: %w", err)
+		}
+	}
 	if o.wants("jobs") {
 		if r.Jobs, err = measureJobs(o, dir); err != nil {
 			return r, fmt.Errorf("jobs: %w", err)
@@ -154,6 +165,11 @@ func measure(o options) (r *report, err error) {
 		say("sockets: %d connections, %d rounds", o.Sockets, o.Rounds)
 		if r.Sockets, err = measureSockets(o, dir); err != nil {
 			return r, fmt.Errorf("sockets: %w", err)
+		}
+	}
+	if o.Only != "" && o.wants("base") { // it takes a while
+		if r.Base, err = measureBase(o, dir); err != nil {
+			return r, fmt.Errorf("base: %w", err)
 		}
 	}
 	r.Seconds = time.Since(begun).Seconds()

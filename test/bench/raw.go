@@ -8,14 +8,15 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"parley/internal/store"
 )
 
-// notFacts are tables whose rows no request adds.
-const notFacts = "'lane', 'job_cron', 'sqlite_sequence'"
+// notFacts are tables whose rows no request adds, or which are counters.
+const notFacts = "'lane', 'job_cron', 'deal_tally', 'sqlite_sequence'"
 
 // tableRows are rows as they stand in a table, in the order they were added.
 type tableRows struct {
@@ -38,7 +39,8 @@ func (t *tableRows) column(row []any, name string) any {
 // since it looked last. It opens the file for reading alone.
 type capture struct {
 	db   *sql.DB
-	seen map[string]int64 // the last rowid of each table
+	seen map[string]int64           // the last rowid of each table
+	kept map[string]map[string]bool // the rows of each table without rowids
 }
 
 func newCapture(data string) (*capture, error) {
@@ -49,7 +51,7 @@ func newCapture(data string) (*capture, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &capture{db: db, seen: map[string]int64{}}, nil
+	return &capture{db: db, seen: map[string]int64{}, kept: map[string]map[string]bool{}}, nil
 }
 
 func (c *capture) news() ([]*tableRows, error) {
@@ -57,9 +59,13 @@ func (c *capture) news() ([]*tableRows, error) {
 	if err != nil {
 		return nil, err
 	}
+	keyed, err := texts(c.db, "SELECT name FROM pragma_table_list WHERE schema='main' AND type='table' AND wr")
+	if err != nil {
+		return nil, err
+	}
 	var out []*tableRows
 	for _, name := range tables {
-		t, err := c.table(name)
+		t, err := c.table(name, slices.Contains(keyed, name))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -70,8 +76,14 @@ func (c *capture) news() ([]*tableRows, error) {
 	return out, nil
 }
 
-func (c *capture) table(name string) (*tableRows, error) {
-	rows, err := c.db.Query("SELECT rowid AS bench_rowid, * FROM "+name+" WHERE rowid > ? ORDER BY rowid", c.seen[name])
+// table reads what is new in a table. Of a table without rowids it reads all, and
+// leaves out what it knows; both such tables are of contacts, whose ids grow.
+func (c *capture) table(name string, keyed bool) (*tableRows, error) {
+	q := "SELECT rowid AS bench_rowid, * FROM " + name + " WHERE rowid > ? ORDER BY rowid"
+	if keyed {
+		q = "SELECT 0 AS bench_rowid, * FROM " + name + " WHERE ?=0 ORDER BY contact_id"
+	}
+	rows, err := c.db.Query(q, c.seen[name])
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +103,16 @@ func (c *capture) table(name string) (*tableRows, error) {
 			return nil, err
 		}
 		c.seen[name], _ = vals[0].(int64)
+		if keyed {
+			row := fmt.Sprint(vals...)
+			if c.kept[name][row] {
+				continue
+			}
+			if c.kept[name] == nil {
+				c.kept[name] = map[string]bool{}
+			}
+			c.kept[name][row] = true
+		}
 		t.rows = append(t.rows, vals[1:])
 	}
 	return t, rows.Err()

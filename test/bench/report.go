@@ -25,9 +25,11 @@ type report struct {
 	SyncP50 float64        `json:"fsyncP50Ms"` // of 4 KB appended to a file, on the disk of the data
 	SyncP99 float64        `json:"fsyncP99Ms"`
 	Loads   []loadFigures  `json:"loads,omitempty"`
+	Runs    []runFigures   `json:"runs,omitempty"`
 	Jobs    []jobFigures   `json:"jobs,omitempty"`
 	Start   *startFigures  `json:"start,omitempty"`
 	Sockets *socketFigures `json:"sockets,omitempty"`
+	Base    *baseFigures   `json:"base,omitempty"`
 	Seconds float64        `json:"seconds"` // of the whole run
 }
 
@@ -126,6 +128,9 @@ func (r *report) print(w io.Writer) {
 			p("- %s: %s", f.Name, rowList(f.Rows))
 		}
 	}
+	if len(r.Runs) > 0 {
+		printRuns(p, r.Runs)
+	}
 	if len(r.Jobs) > 0 {
 		p("\n| No-op jobs on | jobs/s | CPU µs a job | enqueue to start p50 ms | p99 ms |")
 		p("|---|---:|---:|---:|---:|")
@@ -140,6 +145,9 @@ func (r *report) print(w io.Writer) {
 	}
 	if r.Sockets != nil {
 		r.Sockets.print(p)
+	}
+	if r.Base != nil {
+		r.Base.print(p)
 	}
 }
 

@@ -10,9 +10,16 @@ import (
 	"testing"
 	"time"
 
+	"parley/internal/agent"
+	"parley/internal/contact"
+	"parley/internal/deal"
+	"parley/internal/event"
+	"parley/internal/handover"
 	"parley/internal/id"
+	"parley/internal/secret"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
+	tenants "parley/internal/tenant"
 	"parley/internal/verify"
 )
 
@@ -127,6 +134,27 @@ var corruptions = map[string][]string{
 		"UPDATE job SET state='running' WHERE id=(SELECT MIN(id) FROM job WHERE state='scheduled')",
 		"UPDATE job SET finished_at=NULL WHERE id=(SELECT MIN(id) FROM job WHERE state='completed')",
 	},
+	"group-tree": {
+		"DELETE FROM agent_group_path WHERE depth=2",
+		"UPDATE agent_group_path SET depth=3 WHERE depth=2",
+		"UPDATE agent_group SET parent_id='nowhere' WHERE parent_id IS NULL",
+	},
+	"agent-group": {"UPDATE agent SET group_id='nowhere' WHERE deleted_at IS NULL"},
+	"handover-place": {
+		"UPDATE handover SET contact_id='nobody' WHERE contact_id=(SELECT MIN(contact_id) FROM handover)",
+		"UPDATE handover SET group_id='nowhere' WHERE contact_id=(SELECT MIN(contact_id) FROM handover)",
+		"UPDATE agent SET deleted_at=1 WHERE id=(SELECT MIN(agent_id) FROM handover WHERE status='followUp')",
+	},
+	"handover-state": {
+		"UPDATE handover SET agent_id=NULL WHERE status='followUp'",
+		"UPDATE handover SET status='archived' WHERE status='followUp'",
+		"UPDATE handover SET offer_agent_id='somebody' WHERE status='followUp'",
+	},
+	"handover-log": {
+		"UPDATE handover SET version=version+1",
+		"DELETE FROM handover_log WHERE version=1",
+		"UPDATE handover_log SET status='new' WHERE status='followUp'",
+	},
 	"key-tenant": {
 		"UPDATE access_key SET tenant_id='nobody'",
 		"UPDATE tenant_secret SET tenant_id='nobody'",
@@ -158,10 +186,51 @@ func base(t *testing.T, database string) *proc {
 	quiet(t, w, c, time.Minute)
 	check(t, w, c, l.j).report(t)
 	p.stop(t)
+	desks(t, p)
 	if t.Failed() {
 		t.FailNow()
 	}
 	return p
+}
+
+// desks gives the stopped server's contacts groups and agents, one of whom works.
+func desks(t *testing.T, p *proc) {
+	t.Helper()
+	ctx, db := context.Background(), opened(t, p.options())
+	defer db.Close()
+	var tenantID id.ID
+	if err := db.Read(ctx, id.Zero).All().QueryRow("SELECT MIN(tenant_id) FROM contact").Scan(&tenantID); err != nil {
+		t.Fatal(err)
+	}
+	box, err := secret.NewBox([]byte(strings.Repeat("k", secret.KeySize)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, clients := event.NewLog(), tenants.New(db, box)
+	people := contact.NewService(db, log, clients)
+	agents := agent.NewService(db, log, clients)
+	work := handover.NewService(db, log, people, deal.NewService(db, log, people, clients), agents)
+	shop, err := agents.CreateGroup(ctx, tenantID, "system", agent.Group{Name: "Shop"})
+	if err == nil {
+		shop, err = agents.CreateGroup(ctx, tenantID, "system", agent.Group{Name: "Counter", Parent: shop.ID})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := agents.Create(ctx, tenantID, "system", agent.Agent{FirstName: "Asha", Group: shop.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := work.Adopt(ctx, tenantID); err != nil {
+		t.Fatal(err)
+	}
+	list, err := work.List(work.Reads(ctx, tenantID), handover.Filter{Limit: 1})
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	if _, err := work.Claim(ctx, tenantID, "system", list[0].Contact, a.ID); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // inbox uploads a file and hands a conversation from one agent to another.

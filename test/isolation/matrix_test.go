@@ -189,6 +189,7 @@ func succeed(t *testing.T, us, them *owner, route httpx.Route) {
 	t.Helper()
 	us.renew(t, route.Pattern)
 	path, _ := parameter(t, route.Pattern)
+	path += queries[route.Method+" "+route.Pattern]
 	scoped := us.WithKey(route.Scope)
 	a := scoped.Do(route.Method, us.filled(path, nil), us.filled(bodies[route.Method+" "+route.Pattern], nil))
 	if form := forms[route.Method+" "+route.Pattern]; form != "" {

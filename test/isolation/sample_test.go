@@ -41,6 +41,9 @@ var nouns = []struct{ piece, noun string }{
 	{"/jobs/status/{id}", "job"},
 }
 
+// queries holds what a route wants to be asked.
+var queries = map[string]string{"GET /api/saas/crm/automations/{id}/explain": "?leadId={lead}"}
+
 // bodies holds a body with which each route that wants one succeeds.
 var bodies = map[string]string{
 	"POST /api/saas/crm/leads":                               `{"firstName":"New","phone":"9876511111","pipelineId":"{pipeline}","stageId":"{stage}"}`,

@@ -19,8 +19,8 @@ func showNumber(n float64) string {
 	return strconv.FormatFloat(n, 'f', -1, 64)
 }
 
-// number reads a number or a numeric string.
-func number(v any) (float64, bool) {
+// Number reads a number or a numeric string.
+func Number(v any) (float64, bool) {
 	switch t := v.(type) {
 	case float64:
 		return t, !math.IsNaN(t) && !math.IsInf(t, 0)
@@ -39,8 +39,8 @@ func number(v any) (float64, bool) {
 	return 0, false
 }
 
-// moment reads a time: ISO 8601 with a zone, without one (then in zone), or a date.
-func moment(v any, zone *time.Location) (t time.Time, dateOnly, ok bool) {
+// Moment reads a time: ISO 8601 with a zone, without one (then in zone), or a date.
+func Moment(v any, zone *time.Location) (t time.Time, dateOnly, ok bool) {
 	if t, is := v.(time.Time); is {
 		return t, false, true
 	}
@@ -70,7 +70,7 @@ func showTime(v any, zone *time.Location) (string, bool) {
 	if zone == nil {
 		zone = time.UTC
 	}
-	t, dateOnly, ok := moment(v, zone)
+	t, dateOnly, ok := Moment(v, zone)
 	switch {
 	case !ok:
 		return "", false

@@ -117,7 +117,7 @@ func (p *parser) expr(depth int) (operand, error) {
 		p.at++
 		return p.call(word, depth)
 	}
-	if n, ok := number(word); ok {
+	if n, ok := Number(word); ok {
 		return operand{v: n}, nil
 	}
 	v, ok := p.s.Look(word)
@@ -197,7 +197,7 @@ func (s Source) apply(name string, args []operand) (operand, error) {
 		}
 		out = b.String()
 	case "truncate":
-		n, ok := number(args[1].v)
+		n, ok := Number(args[1].v)
 		if !ok || n < 0 || n > maxText {
 			return operand{}, fmt.Errorf("truncate takes a number of characters, such as truncate(text, 20)")
 		}
@@ -221,7 +221,7 @@ func (s Source) formatTime(v any, form string) string {
 	if zone == nil {
 		zone = time.UTC
 	}
-	t, dateOnly, ok := moment(v, zone)
+	t, dateOnly, ok := Moment(v, zone)
 	if !ok {
 		return Plain(v)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // Lead is a card in the platform's shape of a lead (reference §3.1), which is
-// what the authors of templates know.
+// what the authors of conditions and templates know; nil without a contact.
 func Lead(c deal.Card) map[string]any {
 	p, d := &c.Contact, &c.Deal
 	if p.ID.IsZero() {
@@ -27,20 +27,32 @@ func Lead(c deal.Card) map[string]any {
 	m := map[string]any{
 		"_id": p.ID.String(), "id": p.ID.String(),
 		"firstName": p.FirstName, "lastName": p.LastName, "fullName": p.Name(), "name": p.Name(),
-		"phone": p.Phone(), "email": p.Email(), "source": p.Source, "assignedTo": p.AssignedTo, "tags": tags, "refs": refs,
+		"phone": p.Phone(), "email": orNil(p.Email()),
+		"source": p.Source, "assignedTo": orNil(p.AssignedTo), "tags": tags, "refs": refs,
 		"metadata": metadata, "dynamicFields": copied(p.Attributes), "customFields": copied(p.Attributes),
-		"score": map[string]any{"total": float64(p.Score)}, "lastContactedAt": iso(p.LastContactedAt),
-		"createdAt": iso(p.CreatedAt), "updatedAt": iso(p.UpdatedAt),
+		"score":      map[string]any{"total": float64(p.Score)},
+		"isArchived": p.Archived(), "lastContactedAt": ISO(p.LastContactedAt),
+		"createdAt": ISO(p.CreatedAt), "updatedAt": ISO(p.UpdatedAt),
+		"status": deal.Open, "dealValue": 0.0, "currency": nil, "dealTitle": "",
+		"stageId": nil, "pipelineId": nil, "stage": nil, "pipeline": nil, "convertedAt": nil, "enteredStageAt": nil,
 	}
 	if d.ID.IsZero() {
 		return m
 	}
 	m["status"], m["dealValue"], m["currency"], m["dealTitle"] = d.Status, d.Value, d.Currency, d.Title
 	m["stageId"], m["pipelineId"] = d.Stage.String(), d.Pipeline.String()
-	m["convertedAt"], m["enteredStageAt"] = iso(d.ConvertedAt), iso(d.EnteredStageAt)
-	m["stage"] = map[string]any{"_id": d.Stage.String(), "id": d.Stage.String(), "name": c.Stage.Name, "probability": float64(c.Stage.Probability)}
+	m["convertedAt"], m["enteredStageAt"] = ISO(d.ConvertedAt), ISO(d.EnteredStageAt)
+	m["stage"] = map[string]any{"_id": d.Stage.String(), "id": d.Stage.String(), "name": c.Stage.Name,
+		"probability": float64(c.Stage.Probability), "isWon": c.Stage.Won, "isLost": c.Stage.Lost}
 	m["pipeline"] = map[string]any{"_id": d.Pipeline.String(), "id": d.Pipeline.String(), "name": c.Pipeline.Name}
 	return m
+}
+
+func orNil(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
 }
 
 func copied(m map[string]any) map[string]any {
@@ -49,8 +61,8 @@ func copied(m map[string]any) map[string]any {
 	return out
 }
 
-// iso writes a time as the faces do; the zero time is nothing.
-func iso(t time.Time) any {
+// ISO writes a time as the faces do; the zero time is nothing.
+func ISO(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}
@@ -90,9 +102,9 @@ func (s Source) Of(collection, field string) (any, bool) {
 	case "", "leads", "lead", "contacts":
 		return s.Field(field)
 	case "pipelines":
-		return follow(s.Lead, "pipeline."+field)
+		return Follow(s.Lead, "pipeline."+field)
 	case "stages":
-		return follow(s.Lead, "stage."+field)
+		return Follow(s.Lead, "stage."+field)
 	}
 	return nil, false
 }

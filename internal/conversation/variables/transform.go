@@ -22,11 +22,11 @@ func (s Source) Transform(name, path string, v any) string {
 	case "date":
 		return s.formatTime(v, "D MMMM YYYY")
 	case "currency":
-		if n, ok := number(v); ok {
+		if n, ok := Number(v); ok {
 			return showMoney(n, s.Currency)
 		}
 	case "number":
-		if n, ok := number(v); ok {
+		if n, ok := Number(v); ok {
 			return s.grouped(n)
 		}
 	}

@@ -1,7 +1,7 @@
 // Package variables finds the values that messages are filled with and writes
 // them as people read them: fields of a contact's card, variables of a trigger,
 // formulas and transforms (platform reference §3.15, §4.6). It is pure: it reads
-// no database and changes nothing. Only conversation calls it.
+// no database and changes nothing. Conversation and automation call it.
 package variables
 
 import (
@@ -37,19 +37,19 @@ func (s Source) Look(path string) (any, bool) {
 	first, rest, _ := strings.Cut(path, ".")
 	switch first {
 	case "lead":
-		return follow(s.Lead, rest)
+		return Follow(s.Lead, rest)
 	case "event", "vars":
-		return follow(s.Vars, rest)
+		return Follow(s.Vars, rest)
 	case "resolved":
-		return follow(s.Resolved, rest)
+		return Follow(s.Resolved, rest)
 	}
-	return follow(s.Vars, path)
+	return Follow(s.Vars, path)
 }
 
 // Var looks for a variable by a name and by its two usual spellings.
 func (s Source) Var(name string) (any, bool) {
 	for _, n := range []string{name, Snake(name), Camel(name)} {
-		if v, ok := follow(s.Vars, n); ok && n != "" && !Empty(v) {
+		if v, ok := Follow(s.Vars, n); ok && n != "" && !Empty(v) {
 			return v, true
 		}
 	}
@@ -66,7 +66,7 @@ func (s Source) Field(path string) (any, bool) {
 		if strings.Contains(path, ".") && p != path && !strings.HasPrefix(p, "dynamic") && !strings.HasPrefix(p, "metadata") {
 			continue // a path is not one name
 		}
-		if v, ok := follow(s.Lead, p); ok && !Empty(v) {
+		if v, ok := Follow(s.Lead, p); ok && !Empty(v) {
 			return v, true
 		}
 	}
@@ -88,24 +88,21 @@ func Empty(v any) bool {
 	return false
 }
 
-// follow walks from v along a path; "" is v itself.
-func follow(v any, path string) (any, bool) {
+// Follow walks from v along a path; "" is v itself.
+func Follow(v any, path string) (any, bool) {
 	for n := 0; path != ""; n++ {
 		if n >= maxParts {
 			return nil, false
 		}
-		first, rest, _ := strings.Cut(path, ".")
 		switch t := v.(type) {
 		case map[string]any:
-			if x, ok := t[path]; ok {
-				return x, true
-			}
-			x, ok := t[first]
+			x, rest, ok := entry(t, path)
 			if !ok {
 				return nil, false
 			}
 			v, path = x, rest
 		case []any:
+			first, rest, _ := strings.Cut(path, ".")
 			i, err := strconv.Atoi(first)
 			if err != nil || i < 0 || i >= len(t) {
 				return nil, false
@@ -118,6 +115,22 @@ func follow(v any, path string) (any, bool) {
 	return v, true
 }
 
+// entry finds the longest beginning of a path that is a key: names of events
+// hold dots themselves.
+func entry(m map[string]any, path string) (v any, rest string, ok bool) {
+	if v, ok := m[path]; ok {
+		return v, "", true
+	}
+	for i := len(path) - 1; i > 0; i-- {
+		if path[i] == '.' {
+			if v, ok := m[path[:i]]; ok {
+				return v, path[i+1:], true
+			}
+		}
+	}
+	return nil, "", false
+}
+
 // Show writes the value of a path as people read it: times in the zone, amounts
 // in the currency, objects as JSON.
 func (s Source) Show(path string, v any) string {
@@ -125,7 +138,7 @@ func (s Source) Show(path string, v any) string {
 		return t
 	}
 	if isMoney(path) {
-		if n, ok := number(v); ok {
+		if n, ok := Number(v); ok {
 			return showMoney(n, s.Currency)
 		}
 	}

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -13,9 +14,11 @@ import (
 	"parley/internal/id"
 )
 
-// PeopleLimit is the largest number of people in one call of an import or an
-// export.
-const PeopleLimit = deal.WalkLimit
+// The largest numbers of people in one call of an export and of an import.
+const (
+	PeopleLimit = deal.WalkLimit
+	ImportLimit = deal.ImportLimit
+)
 
 // Person is a contact with its deal as imports and exports carry it.
 type Person struct {
@@ -68,11 +71,13 @@ func (f *Face) importPeople(ctx context.Context, r *httpx.Request) (*httpx.Respo
 		People []Person
 		DryRun bool
 	}
-	if err := r.Decode(&in); err != nil {
+	if h := handover(ctx); h != nil {
+		in.People, in.DryRun = h.People, h.DryRun
+	} else if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
-	if len(in.People) > PeopleLimit {
-		return nil, fault.Field("people", "send at most %d people in one call", PeopleLimit)
+	if len(in.People) > ImportLimit {
+		return nil, fault.Field("people", "send at most %d people in one call", ImportLimit)
 	}
 	pipelines, err := f.s.Deals.Pipelines(ctx, t.ID)
 	if err != nil {
@@ -181,25 +186,26 @@ func (f *Face) exportPeople(ctx context.Context, r *httpx.Request) (*httpx.Respo
 			return nil, fault.Field("limit", "limit is a number from 1 to %d", PeopleLimit)
 		}
 	}
-	cards, err := f.s.Deals.Walk(ctx, t.ID, after, limit, q.Get("archived") == "true")
+	rows, err := f.s.Deals.Walk(ctx, t.ID, after, limit, q.Get("archived") == "true")
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Person, len(cards))
-	for i, card := range cards {
-		c, d := card.Contact, card.Deal
-		out[i] = Person{ID: c.ID.String(), FirstName: c.FirstName, LastName: c.LastName, Email: c.Email(), Source: c.Source, AssignedTo: c.AssignedTo,
-			Tags: c.Tags, Pipeline: card.Pipeline.Name, Stage: card.Stage.Name, Currency: d.Currency, DealTitle: d.Title, Refs: c.Refs, Extra: c.Extra,
-			Attributes: c.Attributes, Status: d.Status, Score: c.Score, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
-		if v := c.Phone(); v != "" {
-			out[i].Phone = "+" + v // the digits are international
+	out := make([]Person, len(rows))
+	for i := range rows {
+		c := &rows[i]
+		out[i] = Person{ID: c.ID.String(), FirstName: c.FirstName, LastName: c.LastName, Email: c.Email, Source: c.Source, AssignedTo: c.AssignedTo,
+			Tags: c.Tags, Pipeline: c.Pipeline, Stage: c.Stage, Currency: c.Currency, DealTitle: c.Title, Refs: c.Refs, Extra: c.Extra,
+			Attributes: c.Attributes, Status: c.Status, Score: c.Score, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
+		if c.Phone != "" {
+			out[i].Phone = "+" + c.Phone // the digits are international
 		}
-		if d.Value != 0 {
-			out[i].DealValue = &d.Value
+		if c.Value != 0 {
+			out[i].DealValue = &c.Value
 		}
-		if c.Archived() {
-			out[i].Status = "archived"
-		}
+	}
+	if h := handover(ctx); h != nil {
+		h.People = out
+		return httpx.Empty(http.StatusNoContent), nil
 	}
 	return ok(out)
 }

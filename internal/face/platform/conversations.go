@@ -84,13 +84,17 @@ func (f *Face) listMessages(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	if err != nil {
 		return nil, err
 	}
+	forward := !q.After.IsZero() || !q.AfterID.IsZero()
 	out := make([]message, 0, len(found))
 	for _, m := range found {
 		out = append(out, f.messageView(r, m))
 	}
 	at := place{total: -1, limit: limit, more: more}
 	if more && len(found) > 0 {
-		at.next = found[0].ID.String()
+		at.next = found[0].ID.String() // to be given back as before
+		if forward {
+			at.next = found[len(found)-1].ID.String() // as after
+		}
 	}
 	answer := list(out, at)
 	answer.Total, answer.Pagination.Total = &c.Messages, &c.Messages
@@ -100,44 +104,41 @@ func (f *Face) listMessages(ctx context.Context, r *httpx.Request) (*httpx.Respo
 // messages puts a page together: the newest before a bound, or with after the
 // oldest behind it.
 func (f *Face) messages(ctx context.Context, r *httpx.Request, cid id.ID, q conversation.MessageQuery, limit int) (found []conversation.Message, more bool, err error) {
-	forward := !q.After.IsZero()
-	seen := map[id.ID]bool{}
+	forward := !q.After.IsZero() || !q.AfterID.IsZero()
 	for more = true; more && len(found) < limit; {
 		q.Limit = min(limit-len(found), step)
 		var items []conversation.Message
-		if items, more, err = f.s.Conversations.Messages(ctx, r.Principal.Tenant, cid, q); err != nil {
-			return nil, false, err
-		}
-		fresh := items[:0]
-		for _, m := range items {
-			if !seen[m.ID] {
-				fresh, seen[m.ID] = append(fresh, m), true
-			}
-		}
-		if len(fresh) == 0 {
-			return found, false, nil
+		if items, more, err = f.s.Conversations.Messages(ctx, r.Principal.Tenant, cid, q); err != nil || len(items) == 0 {
+			return found, more, err
 		}
 		if forward {
-			found = append(found, fresh...)
-			// Messages of one moment may lie on both sides of the cut.
-			q.After, q.Limit = fresh[len(fresh)-1].CreatedAt.Add(-time.Millisecond), step
+			found = append(found, items...)
+			q.AfterID = items[len(items)-1].ID
 		} else {
-			found = append(fresh, found...)
-			q.BeforeID = fresh[0].ID
+			found = append(items, found...)
+			q.BeforeID = items[0].ID
 		}
 	}
 	return found, more, nil
 }
 
-// messageQuery reads before (a time or a message id) and after (a time).
+// messageQuery reads before and after, each a time or the id of a message.
 func messageQuery(r *httpx.Request) (q conversation.MessageQuery, err error) {
-	if q.BeforeID, err = id.Parse(r.QueryString("before")); err != nil {
-		if q.Before, err = r.QueryTime("before"); err != nil {
-			return q, fault.Field("before", "before must be a time such as 2026-01-31T15:04:05Z, or the id of a message")
-		}
+	if q.BeforeID, q.Before, err = timeOrMessage(r, "before"); err != nil {
+		return q, err
 	}
-	q.After, err = r.QueryTime("after")
+	q.AfterID, q.After, err = timeOrMessage(r, "after")
 	return q, err
+}
+
+func timeOrMessage(r *httpx.Request, name string) (message id.ID, at time.Time, err error) {
+	if message, err = id.Parse(r.QueryString(name)); err == nil {
+		return message, at, nil
+	}
+	if at, err = r.QueryTime(name); err != nil {
+		err = fault.Field(name, "%s must be a time such as 2026-01-31T15:04:05Z, or the id of a message", name)
+	}
+	return id.Zero, at, err
 }
 
 func conversationOf(code string, c conversation.Conversation) conversationView {

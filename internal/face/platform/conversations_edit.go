@@ -157,13 +157,9 @@ type deletedView struct {
 // deleteConversations answers both spellings of bulkDelete (§2.2). Ids that are
 // no conversation of the tenant's are passed over.
 func (f *Face) deleteConversations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	var in idsInput
-	if err := r.Decode(&in); err != nil {
+	texts, err := idList(r, "conversationIds")
+	if err != nil {
 		return nil, err
-	}
-	texts := in.IDs
-	if texts == nil {
-		texts = in.ConversationIDs
 	}
 	if len(texts) == 0 {
 		return nil, fault.Missing("ids")
@@ -181,7 +177,10 @@ func (f *Face) deleteConversations(ctx context.Context, r *httpx.Request) (*http
 	if err != nil {
 		return nil, err
 	}
-	return told(fmt.Sprintf("%d conversations were deleted", n), deletedView{n})
+	return httpx.JSON(0, struct {
+		success
+		deletedView
+	}{success{true, fmt.Sprintf("%d conversations were deleted", n), deletedView{n}}, deletedView{n}}), nil
 }
 
 // conversationOwner answers who owns a conversation and how that came (ours).

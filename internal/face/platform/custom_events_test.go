@@ -60,7 +60,7 @@ func TestEmit(t *testing.T) {
 			{name: "the same key", method: "POST", path: "/api/crm/events/emit", status: 200, body: `{"trigger":"paid","payload":{"phone":"9876500001"},"idempotencyKey":"k"}`, want: []string{`"eventLogId":"{second}"`}},
 			{name: "the old path", method: "POST", path: "/api/crm/events", status: 200, body: `{"name":"paid","email":"a@example.com","variables":{"plan":"c"}}`, want: []string{`"leadId":"{lead}"`}},
 			{name: "the old path's other prefix", method: "POST", path: "/api/saas/crm/events", status: 200, body: `{"event":"paid","payload":{"email":"a@example.com"},"data":{"plan":"d"}}`, want: []string{`"leadId":"{lead}"`}},
-			{name: "somebody new", method: "POST", path: "/api/crm/events/emit", status: 200, body: `{"eventName":"paid","phone":"9876500002","createLeadIfMissing":true,"leadData":{"firstName":"New"},"requiresMeet":true}`, want: []string{`"meetWarning":"meetings are not available`}},
+			{name: "somebody new", method: "POST", path: "/api/crm/events/emit", status: 200, body: `{"eventName":"paid","phone":"9876500002","createLeadIfMissing":true,"leadData":{"firstName":"New"},"variables":{"plan":"e"},"requiresMeet":true}`, want: []string{`"meetWarning":"meetings are not available`}},
 			{name: "nameless", method: "POST", path: "/api/crm/events/emit", status: 400, body: `{"leadId":"{lead}"}`, want: []string{`"eventName":[`}},
 			{name: "about nobody", method: "POST", path: "/api/crm/events/emit", status: 400, body: `{"eventName":"paid"}`, want: []string{`"phone":[`}},
 			{name: "a payload that is none", method: "POST", path: "/api/crm/events/emit", status: 400, body: `{"eventName":"paid","leadId":"{lead}","payload":[1]}`, want: []string{`"payload":[`}},

@@ -176,10 +176,16 @@ func under(err error, path string) error {
 		return err
 	}
 	c := *f
-	c.Field = path
-	if f.Field != "" {
+	if c.Field = path; f.Field != "" {
 		c.Field = path + "." + f.Field
-		c.Message = strings.Replace(c.Message, f.Field, c.Field, 1)
+	}
+	// A message that begins with the name of its field begins with the path then.
+	name := f.Field
+	if name == "" && f.Reason == "json" {
+		name, c.Reason = "the body", ""
+	}
+	if rest, ok := strings.CutPrefix(c.Message, name+" "); ok && name != "" {
+		c.Message = c.Field + " " + rest
 	}
 	c.Fields = nil
 	for _, e := range f.Fields {

@@ -48,17 +48,25 @@ func newLead(body []byte, region regionOf) (deal.NewCard, error) {
 			return deal.NewCard{}, err
 		}
 	}
-	if s, err := statusFilter(value(in.Status)); err != nil {
-		all.Add(err)
-	} else if s != "" && s != deal.Open {
-		all.Add(fault.Field("status", "a new lead is open; name the stageId of a %s stage instead", s))
-	}
+	all.Add(newStatus(in, "a new lead"))
 	n, err := newCard(in)
 	all.Add(err)
 	if err != nil && fault.As(err) == nil {
 		return n, err
 	}
 	return n, all.Err()
+}
+
+// newStatus refuses the status of a lead that is stored with none of its own.
+func newStatus(in leadInput, which string) error {
+	switch s, err := statusFilter(value(in.Status)); {
+	case err != nil || s == "" || s == deal.Open:
+		return err
+	case s == deal.Archived:
+		return fault.Field("status", "%s is open; store it and delete it then to archive it", which)
+	default:
+		return fault.Field("status", "%s is open; name the stageId of a stage that is %s instead", which, s)
+	}
 }
 
 // leadFault says in this API's words what the rooms below complain about.

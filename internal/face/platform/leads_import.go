@@ -61,11 +61,7 @@ func importRow(raw json.RawMessage, region regionOf) (deal.NewCard, error) {
 		}
 		all.Add(err)
 	}
-	if s, err := statusFilter(value(in.Status)); err != nil {
-		all.Add(err)
-	} else if s != "" && s != deal.Open {
-		all.Add(fault.Field("status", "an imported lead is open; name the stageId of a %s stage instead", s))
-	}
+	all.Add(newStatus(in, "an imported lead"))
 	n, err := newCard(in)
 	if err != nil && fault.As(err) == nil {
 		return n, err

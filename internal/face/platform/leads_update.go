@@ -24,7 +24,7 @@ func (f *Face) updateLead(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err != nil {
 		return nil, err
 	}
-	if in.FirstName != nil && strings.TrimSpace(*in.FirstName) == "" {
+	if patch.FirstName != nil && strings.TrimSpace(*patch.FirstName) == "" {
 		return nil, fault.Field("firstName", "firstName must not be empty")
 	}
 	if in.Phone != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"strconv"
 	"strings"
 
 	"parley/internal/automation"
@@ -87,6 +88,9 @@ func (f *Face) readUpsert(ctx context.Context, r *httpx.Request, in upsertInput)
 	if err != nil {
 		return n, under(err, "leadData")
 	}
+	if err := f.upsertStatus(ctx, r, data, in); err != nil {
+		return n, under(err, "leadData")
+	}
 	if in.PipelineID != nil {
 		if n.Pipeline, err = bodyID("pipeline", "pipelineId", *in.PipelineID); err != nil {
 			return n, err
@@ -105,6 +109,23 @@ func (f *Face) readUpsert(ctx context.Context, r *httpx.Request, in upsertInput)
 		n.Refs[key] = ref
 	}
 	return n, nil
+}
+
+// upsertStatus refuses a status that the upsert would not lead to: it follows
+// from the stage, and clients send back the one that a lead has.
+func (f *Face) upsertStatus(ctx context.Context, r *httpx.Request, data leadInput, in upsertInput) error {
+	want, err := statusFilter(value(data.Status))
+	if err != nil || want == "" || want == deal.Open || value(first(in.StageID, data.StageID)) != "" {
+		return err
+	}
+	known, err := f.s.Deals.CardByPhone(ctx, r.Principal.Tenant, *data.Phone)
+	if e := fault.As(err); e != nil && e.Code == fault.NotFound {
+		return newStatus(data, "a new lead")
+	}
+	if err == nil && statusOf(known) != want {
+		err = fault.Field("status", "status follows from the stage: send the stageId of a won, lost or open stage, or delete the lead to archive it")
+	}
+	return err
 }
 
 // upsertCall is the trigger that an upsert fires: its variables are the lead's
@@ -148,9 +169,17 @@ func moduleRefs(info map[string]any) map[string]string {
 		return nil
 	}
 	for _, field := range []string{key, "id", "moduleId"} {
-		if v := text(info[field]); v != "" {
+		if v := idText(info[field]); v != "" {
 			return map[string]string{key: v}
 		}
 	}
 	return nil
+}
+
+// idText is an id of somebody else's system, which may be a number.
+func idText(v any) string {
+	if n, is := v.(float64); is {
+		return strconv.FormatFloat(n, 'f', -1, 64)
+	}
+	return text(v)
 }

@@ -138,7 +138,7 @@ func (f *Face) scoreLead(ctx context.Context, r *httpx.Request) (*httpx.Response
 // bulkDelete archives leads. The ids stand in the body, {ids: [...]} or a bare
 // list, or, because some proxies drop bodies of DELETE, in the query (§2.6).
 func (f *Face) bulkDelete(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	given, err := idList(r)
+	given, err := idList(r, "leadIds")
 	if err != nil {
 		return nil, err
 	}
@@ -161,20 +161,28 @@ func (f *Face) bulkDelete(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	return dual(putAway{n})
 }
 
-func idList(r *httpx.Request) ([]string, error) {
+// idList reads the ids of a bulk call: {ids: [...]}, an alias of ids, a bare list
+// and, for DELETE, the query.
+func idList(r *httpx.Request, alias string) ([]string, error) {
 	var given []string
 	if b := bytes.TrimSpace(r.Body); len(b) > 0 && b[0] == '[' {
 		if err := httpx.DecodeJSON(b, &given); err != nil {
 			return nil, err
 		}
 	} else {
-		var in struct {
-			IDs []string `json:"ids"`
-		}
+		var in map[string]json.RawMessage
 		if err := r.Decode(&in); err != nil {
 			return nil, err
 		}
-		given = in.IDs
+		for _, name := range []string{"ids", alias} {
+			var list []string
+			if err := httpx.DecodeJSON(in[name], &list); err != nil {
+				return nil, under(err, name)
+			}
+			if given == nil {
+				given = list
+			}
+		}
 	}
 	return append(given, commaList(r.QueryList("ids"))...), nil
 }

@@ -122,6 +122,10 @@ func newCard(in leadInput) (deal.NewCard, error) {
 
 // cardPatch reads the changes of a lead; null clears what can be empty.
 func cardPatch(in leadInput, nulls map[string]bool) (deal.CardPatch, error) {
+	if in.FirstName == nil && in.Name != nil { // as for a new lead
+		head, tail := splitName(*in.Name, value(in.LastName))
+		in.FirstName, in.LastName = &head, &tail
+	}
 	p := deal.CardPatch{
 		Patch: contact.Patch{
 			FirstName: in.FirstName, LastName: cleared(in.LastName, nulls["lastName"]), Phone: in.Phone,

@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"fmt"
 
 	"parley/internal/deal"
 	"parley/internal/fault"
@@ -17,12 +18,16 @@ func (f *Face) createPipeline(ctx context.Context, r *httpx.Request) (*httpx.Res
 		return nil, err
 	}
 	n := deal.NewPipeline{Name: value(in.Name), Description: value(in.Description), Default: value(in.IsDefault), Template: value(in.Template)}
-	stages := in.Stages
+	stages, at := in.Stages, "stages"
 	if len(stages) == 0 {
-		stages = in.CustomStages
+		stages, at = in.CustomStages, "customStages"
 	}
-	for _, s := range stages {
-		n.Stages = append(n.Stages, newStage(s))
+	for i, one := range stages {
+		s, err := newStage(fmt.Sprintf("%s[%d]", at, i), one)
+		if err != nil {
+			return nil, err
+		}
+		n.Stages = append(n.Stages, s)
 	}
 	p, err := f.s.Deals.CreatePipeline(ctx, r.Principal.Tenant, actor(r), n)
 	if err != nil {

@@ -8,18 +8,33 @@ import (
 	"math"
 	"slices"
 
+	"parley/internal/automation"
 	"parley/internal/deal"
 	"parley/internal/fault"
 	"parley/internal/httpx"
 	"parley/internal/id"
 )
 
-func newStage(in stageInput) deal.NewStage {
+// newStage reads a stage; at is where it stands in the body, "" for the body itself.
+func newStage(at string, in stageInput) (deal.NewStage, error) {
+	if err := in.check(at); err != nil {
+		return deal.NewStage{}, err
+	}
 	n := deal.NewStage{Name: value(in.Name), Color: value(in.Color), Won: value(in.IsWon), Lost: value(in.IsLost), AutoActions: value(in.AutoActions)}
 	if p := percent(in.Probability); p != nil {
 		n.Probability = *p
 	}
-	return n
+	return n, nil
+}
+
+// check refuses actions that could not be carried out, as for a rule (§3.2, §6
+// row 37).
+func (in stageInput) check(at string) error {
+	field := "autoActions"
+	if at != "" {
+		field = at + "." + field
+	}
+	return automation.CheckActions(field, value(in.AutoActions))
 }
 
 // percent reads a probability; what lies outside of int lies outside of 0 to 100.
@@ -44,7 +59,11 @@ func (f *Face) addStage(ctx context.Context, r *httpx.Request) (*httpx.Response,
 	if err != nil {
 		return nil, err
 	}
-	s, err := f.s.Deals.AddStage(ctx, r.Principal.Tenant, actor(r), pid, newStage(in), in.InsertAfterOrder)
+	n, err := newStage("", in)
+	if err != nil {
+		return nil, err
+	}
+	s, err := f.s.Deals.AddStage(ctx, r.Principal.Tenant, actor(r), pid, n, in.InsertAfterOrder)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +78,9 @@ func (f *Face) updateStage(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	}
 	sid, err := pathID("stage", r.Param("id"))
 	if err != nil {
+		return nil, err
+	}
+	if err := in.check(""); err != nil {
 		return nil, err
 	}
 	s, err := f.s.Deals.UpdateStage(ctx, r.Principal.Tenant, actor(r), sid, deal.StagePatch{Name: in.Name, Color: in.Color, Probability: percent(in.Probability),

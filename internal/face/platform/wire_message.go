@@ -83,12 +83,6 @@ func (in conversationInput) name() string {
 	return strings.TrimSpace(value(in.FirstName) + " " + value(in.LastName))
 }
 
-// idsInput is the body of bulk-delete.
-type idsInput struct {
-	IDs             []string `json:"ids"`
-	ConversationIDs []string `json:"conversationIds"` // alias
-}
-
 // starInput and reactInput are the bodies of star and react (§2.1).
 type starInput struct {
 	IsStarred *bool `json:"isStarred"`
