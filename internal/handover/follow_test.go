@@ -1,6 +1,7 @@
 package handover_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -77,6 +78,12 @@ func TestMerges(t *testing.T) {
 		if _, err := w.s.Get(w.r(), e); fault.As(err) == nil {
 			w.Error(err)
 		}
+		if _, _, err := w.people.Unmerge(bg, w.tenant, actor, e); err != nil {
+			w.Fatal(err)
+		}
+		// In the end everybody has some.
+		everybody := []id.ID{a.Contact, b.Contact, c, d.Contact, e, f}
+		w.settled(func() bool { got, err := w.s.GetMany(w.r(), everybody); return err == nil && len(got) == 6 })
 	})
 }
 
@@ -267,4 +274,33 @@ func TestRemovingAnAgent(t *testing.T) {
 			w.Errorf("%+v %v %v", a, pending, err)
 		}
 	})
+}
+
+// A group that goes and contacts that come to it, at once: no contact is left in
+// a group that is not there.
+func TestNobodyComesToADeletedGroup(t *testing.T) {
+	each(t, func(w world) {
+		for range 6 {
+			g := w.group(agent.Group{Name: "Short-lived"})
+			people := []id.ID{w.person(), w.person(), w.person()}
+			var wg sync.WaitGroup
+			for _, cid := range people {
+				wg.Go(func() {
+					if _, err := w.s.Place(bg, w.tenant, actor, cid, handover.Arrival{Group: g.ID}); err != nil && (fault.As(err) == nil || fault.As(err).Field != "group") {
+						w.Error(err)
+					}
+				})
+			}
+			var deleted error
+			wg.Go(func() { _, deleted = w.agents.DeleteGroup(bg, w.tenant, actor, g.ID) })
+			wg.Wait()
+			got, err := w.s.GetMany(w.r(), people)
+			if err != nil || deleted == nil && len(got) > 0 {
+				w.Errorf("%d contacts in a deleted group %v", len(got), err)
+			}
+			if deleted != nil && (fault.As(deleted) == nil || fault.As(deleted).Reason != "contacts") {
+				w.Error(deleted)
+			}
+		}
+	}, storetest.Once())
 }

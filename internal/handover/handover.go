@@ -128,7 +128,7 @@ func NewService(db *store.DB, log *event.Log, contacts *contact.Service, cards *
 	contacts.Follow(contact.Follower{Name: "handover", Merge: s.merge, Unmerge: s.unmerge})
 	agents.Hold(agent.Holder{Name: "handover", Group: s.groupHasContacts, Agent: s.agentHasContacts})
 	s.reactJob = log.Register(event.Reactor{Name: "handover", Wants: s.wants, Types: []string{"contact.created", "contact.updated", "contact.archived",
-		"contact.unarchived", "contact.merged", "message.received", "message.queued", "group.created"}})
+		"contact.unarchived", "contact.merged", "contact.unmerged", "message.received", "message.queued", "group.created"}})
 	return s
 }
 

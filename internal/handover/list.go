@@ -184,8 +184,9 @@ func (s *Service) branches(f Filter, q *query, groups []id.ID, all bool, statuse
 		within()
 		if len(statuses) == len(Statuses) {
 			q.each = []branch{{}}
+			break
 		}
-		for _, v := range statuses[:len(statuses)%len(Statuses)] {
+		for _, v := range statuses {
 			q.each = append(q.each, branch{"status=?", []any{v}})
 		}
 	}

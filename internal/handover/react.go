@@ -33,6 +33,14 @@ func (s *Service) wants(tx *store.Tx, e event.Event) (bool, error) {
 		g, err := s.agents.Group(tx, e.Subject)
 		return err == nil && g.Root(), err
 	}
+	if e.Type == "contact.unmerged" {
+		for _, cid := range parted(e) {
+			if _, found, err := load(tx, cid); err != nil || !found {
+				return err == nil, err
+			}
+		}
+		return false, nil
+	}
 	if e.Contact.IsZero() || e.Type == "contact.updated" && !slices.Contains(e.Changed, "assignedTo") || e.Type == "message.queued" && automatic(e.Actor) {
 		return false, nil
 	}
@@ -65,6 +73,19 @@ func (s *Service) wants(tx *store.Tx, e event.Event) (bool, error) {
 	return false, nil
 }
 
+// parted returns the two contacts that a merge taken back made of one.
+func parted(e event.Event) []id.ID {
+	out := []id.ID{e.Contact}
+	for _, c := range e.Changed {
+		if text, ok := strings.CutPrefix(c, "restored:"); ok {
+			if v, err := id.Parse(text); err == nil {
+				out = append(out, v)
+			}
+		}
+	}
+	return out
+}
+
 // gone turns the fault of what is not there any more into nothing.
 func gone(err error) error {
 	if fault.As(err) != nil {
@@ -95,9 +116,15 @@ func (s *Service) react(ctx context.Context, j *job.Job) error {
 	if e.Type == "group.created" {
 		return s.Adopt(ctx, j.Tenant)
 	}
+	about := []id.ID{e.Contact}
+	if e.Type == "contact.unmerged" {
+		about = parted(e)
+	}
 	return s.db.Write(ctx, j.Tenant, func(tx *store.Tx) error {
-		if err := s.answer(tx, e); gone(err) != nil {
-			return err
+		for _, e.Contact = range about {
+			if err := s.answer(tx, e); gone(err) != nil {
+				return err
+			}
 		}
 		return j.Complete(tx)
 	})
@@ -113,7 +140,7 @@ func (s *Service) answer(tx *store.Tx, e event.Event) error {
 		return err
 	}
 	if !found {
-		if e.Type == "contact.created" || e.Type == "contact.merged" {
+		if e.Type == "contact.created" || e.Type == "contact.merged" || e.Type == "contact.unmerged" {
 			_, err = s.PlaceIn(tx, "system", c.ID, Arrival{})
 		}
 		return err

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 
 	"parley/internal/contact"
 	"parley/internal/event"
@@ -132,7 +133,7 @@ func (s *Service) mustKnow(r store.Reader, kind, field, word string) error {
 	if word == "" {
 		return fault.Missing(field)
 	}
-	return fault.Field(field, "%s must be one of the %s of this account", field, map[string]string{Reasons: "archiving reasons"}[kind]+map[string]string{Labels: kind, Categories: kind}[kind])
+	return fault.Field(field, "%s must be one of the %s of this account", field, strings.ReplaceAll(kind, "-", " "))
 }
 
 func (s *Service) defaultCategory(r store.Reader) (string, error) {
