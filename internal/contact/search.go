@@ -213,9 +213,16 @@ func (s *Service) phonePrefixes(r store.Reader, text string) ([]string, error) {
 	return slices.Compact(out), nil
 }
 
-// FindByRef returns the contacts with a reference of a name and value, oldest
-// ids first, at most 512, by the key of contact_ref.
-func (s *Service) FindByRef(r store.Reader, name, value string) ([]id.ID, error) {
-	rows, err := r.Query("SELECT contact_id FROM contact_ref WHERE tenant_id=? AND name=? AND value=? ORDER BY contact_id LIMIT ?", name, value, batch)
-	return store.Collect(rows, err, scanID)
+// FindByRef returns the newest contact with a reference of a name and value,
+// before it one that is not archived. It walks the key of contact_ref from its
+// end.
+func (s *Service) FindByRef(r store.Reader, name, value string) (cid id.ID, found bool, err error) {
+	const walk = "SELECT r.contact_id FROM contact_ref r JOIN contact c ON c.tenant_id=r.tenant_id AND c.id=r.contact_id " +
+		"WHERE r.tenant_id=? AND r.name=? AND r.value=? AND c.archived_at IS "
+	for _, archived := range []string{"NULL", "NOT NULL"} {
+		if found, err = store.Found(r.QueryRow(walk+archived+" ORDER BY r.contact_id DESC LIMIT 1", name, value).Scan(&cid)); found || err != nil {
+			return cid, found, err
+		}
+	}
+	return cid, false, nil
 }

@@ -192,29 +192,22 @@ func (s *Service) cardsOf(r store.Reader, deals []Deal) ([]Card, error) {
 	return out, nil
 }
 
-// CardsByRef returns the cards of contacts with a reference of any name,
-// archived ones last, newest first (reference §2.6). Faults: Invalid naming
-// "key".
-func (s *Service) CardsByRef(ctx context.Context, tenant id.ID, key, value string) ([]Card, error) {
+// CardByRef returns the card of the newest contact with a reference of a name and
+// value, of an archived one only when no other has it. NotFound names "contact";
+// Invalid names "key" or "value".
+func (s *Service) CardByRef(ctx context.Context, tenant id.ID, key, value string) (Card, error) {
 	for field, v := range map[string]string{"key": key, "value": value} {
 		if _, err := contact.Line(field, v, 500); err != nil {
-			return nil, err
+			return Card{}, err
 		}
 	}
 	r := s.db.Read(ctx, tenant)
-	ids, err := s.contacts.FindByRef(r, key, value)
-	if err != nil {
-		return nil, err
+	cid, found, err := s.contacts.FindByRef(r, key, value)
+	if err == nil && !found {
+		err = fault.Unknown("contact")
 	}
-	list, err := s.cards(r, ids)
-	slices.SortStableFunc(list, func(a, b Card) int {
-		if a.Contact.Archived() != b.Contact.Archived() {
-			if a.Contact.Archived() {
-				return 1
-			}
-			return -1
-		}
-		return compare(b.Contact.ID, a.Contact.ID)
-	})
-	return list, err
+	if err != nil {
+		return Card{}, err
+	}
+	return s.CardIn(r, cid)
 }

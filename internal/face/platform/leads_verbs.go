@@ -15,14 +15,11 @@ import (
 
 // leadByRef answers the newest lead with a reference of any name (§2.6, §6 row 8).
 func (f *Face) leadByRef(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	cards, err := f.s.Deals.CardsByRef(ctx, r.Principal.Tenant, r.Param("key"), r.Param("value"))
+	card, err := f.s.Deals.CardByRef(ctx, r.Principal.Tenant, r.Param("key"), r.Param("value"))
 	if err != nil {
 		return nil, err
 	}
-	if len(cards) == 0 {
-		return nil, fault.Unknown("lead")
-	}
-	return ok(leadOf(r.Principal.TenantCode, cards[0]))
+	return ok(leadOf(r.Principal.TenantCode, card))
 }
 
 // patchLead applies a patch to the lead that the path names.
