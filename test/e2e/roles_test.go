@@ -21,13 +21,11 @@ func TestRoles(t *testing.T) {
 	me := &api{t: t, url: front.url, code: w.code, key: w.key}
 	lead := me.ok("POST", "/api/saas/workflows/trigger", map[string]any{"trigger": "trial_started", "phone": w.phone, "createLeadIfMissing": true,
 		"leadData": map[string]any{"firstName": "Priya"}, "variables": map[string]any{"product": "Parley"}}).text("data", "leadId")
-	// Nobody works yet.
+	// Nobody works yet: the call has written the message with itself, and there it stays.
 	rule := me.get("/api/saas/crm/automations").text("data", 0, "id")
-	if run := me.get("/api/saas/crm/automations/" + rule + "/runs"); run.text("data", 0, "status") == "completed" || len(run.list("data", 0, "nodeResults")) > 0 {
-		t.Fatalf("a node without the role of a worker works: %s", run.body)
-	}
-	if q := me.get("/api/saas/queue/stats"); q.at("waiting") == 0.0 {
-		t.Fatalf("no job waits: %s", q.body)
+	talk := me.get("/api/saas/chat/conversations").text("data", 0, "_id")
+	if m := me.get("/api/saas/chat/conversations/" + talk + "/messages"); m.text("data", 0, "status") != "queued" {
+		t.Fatalf("a node without the role of a worker works: %s", m.body)
 	}
 	if r := get(t, front.url+"/socket.io/?EIO=4&transport=websocket"); r.status != 404 {
 		t.Fatalf("a node without the role of realtime answers sockets with %d", r.status)
