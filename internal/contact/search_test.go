@@ -102,7 +102,14 @@ func TestCandidatesWalkIndexes(t *testing.T) {
 			"SELECT id FROM note WHERE tenant_id=?1 AND contact_id=?2 ORDER BY pinned DESC, created_at DESC, id DESC LIMIT 9",
 			"SELECT id FROM inquiry WHERE tenant_id=?1 AND contact_id=?2 ORDER BY at DESC, id DESC LIMIT 9",
 		} {
-			rows, err := w.db.Read(bg, w.tenant).Query("EXPLAIN QUERY PLAN "+q, "a", "b", "c")
+			args := []any{"a", "b", "c"}
+			for n := range args { // one driver counts them, the other does not
+				if !strings.Contains(q, fmt.Sprintf("?%d", n+2)) {
+					args = args[:n]
+					break
+				}
+			}
+			rows, err := w.db.Read(bg, w.tenant).Query("EXPLAIN QUERY PLAN "+q, args...)
 			if err != nil {
 				w.Fatal(err)
 			}
