@@ -285,7 +285,9 @@ func TestEmitWaitsForTheAnswer(t *testing.T) {
 	}
 	lost := make(chan error, 1)
 	go func() { _, err := r.Emit(context.Background(), "silent"); lost <- err }()
+	r.mu.Lock()
 	conn := r.conn
+	r.mu.Unlock()
 	for { // until the call waits
 		conn.mu.Lock()
 		n := len(conn.acks)
