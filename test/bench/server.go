@@ -80,13 +80,19 @@ func (p *process) cpu() (float64, error) {
 }
 
 // rss is the memory a process holds, in bytes.
-func (p *process) rss() (int64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+func (p *process) rss() (int64, error) { return memory(p.cmd.Process.Pid, "VmRSS:") }
+
+// anonymous is the memory of a process that is its own: without the pages of the
+// database file that are mapped, which the system takes back when it needs them.
+func anonymous(pid int) (int64, error) { return memory(pid, "RssAnon:") }
+
+func memory(pid int, field string) (int64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
 	for _, line := range strings.Split(string(b), "\n") {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, field); ok {
 			kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
 			return kb << 10, err
 		}
