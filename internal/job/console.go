@@ -180,6 +180,12 @@ func (c *Console) Cancel(ctx context.Context, tenant, jobID id.ID) (Job, error) 
 // end cancels a job that waits, and tells whoever waits for it. It returns the
 // job as it is then, and whether it was this call that ended it.
 func (c *Console) end(tx *store.Tx, jobID id.ID) (Job, bool, error) {
+	// From here on the job stays in its state until the commit, whatever its node
+	// does: what the caller goes on to do is decided by the state it saw.
+	var one int
+	if _, err := store.Found(tx.QueryRow("SELECT 1 FROM job WHERE tenant_id=? AND id=?"+tx.Dialect().ForUpdate(), jobID).Scan(&one)); err != nil {
+		return Job{}, false, err
+	}
 	n, err := tx.Exec(`UPDATE job SET state='cancelled', finished_at=?, last_error=? WHERE tenant_id=? AND id=? AND state IN ('available', 'scheduled', 'retryable')`,
 		tx.Now(), ErrCancelled.Error(), jobID)
 	if err != nil {

@@ -100,24 +100,31 @@ func Enqueue(tx *store.Tx, n New) (jobID id.ID, inserted bool, err error) {
 		n.Args = struct{}{}
 	}
 	jobID = id.New()
-	rows, err := tx.Exec(`INSERT INTO job (tenant_id, id, kind, state, priority, unique_key, args, attempt, max_attempts, run_at, cancel_requested, created_at)
+	for range keyTries {
+		rows, err := tx.Exec(`INSERT INTO job (tenant_id, id, kind, state, priority, unique_key, args, attempt, max_attempts, run_at, cancel_requested, created_at)
 		VALUES (?,?,?,?,?,?,?,0,?,?,FALSE,?)
 		ON CONFLICT (tenant_id, kind, unique_key) WHERE unique_key IS NOT NULL AND state IN ('available', 'scheduled', 'running', 'retryable') DO NOTHING`,
-		jobID, n.Kind, string(state), n.Priority, store.NullText(n.UniqueKey), store.JSON(n.Args), n.MaxAttempts, n.RunAt, now)
-	if err != nil {
-		return id.Zero, false, fmt.Errorf("job: enqueue %s: %w", n.Kind, err)
-	}
-	if rows == 0 {
-		err := tx.QueryRow(`SELECT id FROM job WHERE tenant_id=? AND kind=? AND unique_key=? AND state IN ('available', 'scheduled', 'running', 'retryable')`,
-			n.Kind, n.UniqueKey).Scan(&jobID)
+			jobID, n.Kind, string(state), n.Priority, store.NullText(n.UniqueKey), store.JSON(n.Args), n.MaxAttempts, n.RunAt, now)
 		if err != nil {
-			return id.Zero, false, fmt.Errorf("job: find the job that holds key %q: %w", n.UniqueKey, err)
+			return id.Zero, false, fmt.Errorf("job: enqueue %s: %w", n.Kind, err)
 		}
-		return jobID, false, nil
+		if rows == 1 {
+			tx.Wake(topicReady, "")
+			return jobID, true, nil
+		}
+		var holder id.ID
+		found, err := store.Found(tx.QueryRow(`SELECT id FROM job WHERE tenant_id=? AND kind=? AND unique_key=? AND state IN ('available', 'scheduled', 'running', 'retryable')`,
+			n.Kind, n.UniqueKey).Scan(&holder))
+		if err != nil || found {
+			return holder, false, err
+		}
+		// On PostgreSQL it ended between the two statements: the key is free now.
 	}
-	tx.Wake(topicReady, "")
-	return jobID, true, nil
+	return id.Zero, false, fmt.Errorf("job: the key %q of %s is taken and freed again and again", n.UniqueKey, n.Kind)
 }
+
+// keyTries bounds how often Enqueue asks for a key that others take and free.
+const keyTries = 50
 
 // WithdrawIn removes the unfinished job of a kind and unique key, unless it is
 // running: whoever owed it owes it no longer.
