@@ -85,7 +85,7 @@ func TestJobsMakeNoForbiddenMove(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				tenant := id.New()
 				var all []id.ID
-				for range rapid.IntRange(5, 25).Draw(rt, "steps") {
+				step := func() {
 					var target id.ID
 					if len(all) > 0 {
 						target = rapid.SampledFrom(all).Draw(rt, "job")
@@ -111,7 +111,27 @@ func TestJobsMakeNoForbiddenMove(t *testing.T) {
 						all = append(all, enqueue(t, db, tenant, n))
 					}
 				}
+				for range 2 { // what has ended in the first half is touched in the second
+					for range rapid.IntRange(4, 12).Draw(rt, "steps") {
+						step()
+					}
+					eventually(t, "nothing is due", func() bool {
+						var open int
+						if err := db.Read(bg, tenant).QueryRow("SELECT COUNT(*) FROM job WHERE tenant_id=? AND state NOT IN ('completed', 'cancelled', 'discarded')").Scan(&open); err != nil {
+							t.Fatal(err)
+						}
+						return open == 0
+					})
+				}
 			})
+			// The one move that takes luck is made for certain.
+			tenant := id.New()
+			waits := enqueue(t, db, tenant, job.New{Kind: "do", Args: []string{"wait"}})
+			eventually(t, "it runs", func() bool { return stateOf(t, db, tenant, waits).State == job.Running })
+			if _, err := c.Cancel(bg, tenant, waits); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "it is cancelled", func() bool { return stateOf(t, db, tenant, waits).State == job.Cancelled })
 			stop()
 			rows, err := db.Read(bg, id.Zero).All().Query("SELECT job_id, move FROM job_moves")
 			type seen struct{ job, move string }
@@ -165,6 +185,9 @@ func act(ctx context.Context, j *job.Job) error {
 		case <-ctx.Done():
 		case <-time.After(20 * time.Millisecond):
 		}
+		return ctx.Err()
+	case "wait":
+		<-ctx.Done()
 		return ctx.Err()
 	case "panic":
 		panic("ouch")
