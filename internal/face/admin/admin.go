@@ -131,11 +131,11 @@ func (f *Face) Socket() httpx.Face {
 func (f *Face) HTTP() httpx.Face {
 	return httpx.Face{Name: Name, Prefixes: []string{Prefix}, Routes: f.tenants(), WriteError: writePublicError,
 		Authenticate: func(_ context.Context, r *httpx.Request) (httpx.Principal, error) {
-			scheme, token, _ := strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
-			if !strings.EqualFold(scheme, "Bearer") {
-				token = r.Header.Get("x-core-api-key")
+			token, bearer := httpx.Bearer(r.Header)
+			if !bearer {
+				token = strings.TrimSpace(r.Header.Get("x-core-api-key"))
 			}
-			if err := f.s.Operator.Check(strings.TrimSpace(token)); err != nil {
+			if err := f.s.Operator.Check(token); err != nil {
 				return httpx.Principal{}, err
 			}
 			return httpx.Principal{Face: Name, Scopes: []string{operator}}, nil

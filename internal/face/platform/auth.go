@@ -50,11 +50,8 @@ func apiKey(r *httpx.Request) string {
 			return v
 		}
 	}
-	scheme, token, _ := strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
-	if strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(token)
-	}
-	return ""
+	token, _ := httpx.Bearer(r.Header)
+	return token
 }
 
 // actor is how changes made through a request are signed.

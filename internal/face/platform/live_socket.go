@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"parley/internal/fault"
+	"parley/internal/httpx"
 	"parley/internal/id"
 	"parley/internal/realtime"
 	"parley/internal/realtime/socketio"
@@ -36,10 +37,7 @@ func (f *Face) Admit(ctx context.Context, h socketio.Handshake) (realtime.Guest,
 		token = first("token", "x-socket-token")
 	}
 	if token == "" {
-		scheme, bearer, _ := strings.Cut(h.Header.Get("Authorization"), " ")
-		if strings.EqualFold(scheme, "Bearer") {
-			token = bearer
-		}
+		token, _ = httpx.Bearer(h.Header)
 	}
 	if token == "" {
 		return realtime.Guest{}, nil

@@ -62,9 +62,7 @@ func (o *Operator) HTTP() httpx.Face {
 func (o *Operator) authenticate(_ context.Context, r *httpx.Request) (httpx.Principal, error) {
 	token := strings.TrimSpace(r.Header.Get("x-core-api-key"))
 	if token == "" {
-		if scheme, t, _ := strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " "); strings.EqualFold(scheme, "Bearer") {
-			token = strings.TrimSpace(t)
-		}
+		token, _ = httpx.Bearer(r.Header)
 	}
 	if err := o.s.Operator.Check(token); err != nil {
 		return httpx.Principal{}, err
