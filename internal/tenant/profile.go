@@ -35,6 +35,16 @@ func profile(r store.Reader) (p Profile, err error) {
 	return p, err
 }
 
+// stored returns the profile as it is kept, or Invalid naming "profile" when it is
+// too large.
+func (p Profile) stored() (any, error) {
+	v, err := store.JSON(p).Value()
+	if text, ok := v.(string); ok && len(text) > maxProfile {
+		return nil, fault.Field("profile", "what is noted of a client must not exceed %d bytes; shorten business, labels or tags", maxProfile)
+	}
+	return v, err
+}
+
 // EditProfile changes a tenant's profile with edit, which may run more than once.
 // Faults: those of edit; Invalid naming "profile" when it grows too large;
 // NotFound.
@@ -50,12 +60,9 @@ func (s *Service) EditProfile(ctx context.Context, tenant id.ID, edit func(*Prof
 		if err := edit(&p); err != nil {
 			return Profile{}, err
 		}
-		stored, err := store.JSON(p).Value()
+		stored, err := p.stored()
 		if err != nil {
 			return Profile{}, err
-		}
-		if text, ok := stored.(string); ok && len(text) > maxProfile {
-			return Profile{}, fault.Field("profile", "what is noted of a client must not exceed %d bytes; shorten business, labels or tags", maxProfile)
 		}
 		_, err = tx.Exec("UPDATE tenant SET profile=?, updated_at=? WHERE tenant_id=?", stored, tx.Now())
 		return p, err

@@ -45,10 +45,13 @@ type Tenant struct {
 	UpdatedAt time.Time
 }
 
-// NewTenant describes a tenant to make. Without a Code one is made up.
+// NewTenant describes a tenant to make. Without a Code one is made up; without a
+// Status it is active.
 type NewTenant struct {
-	Code string
-	Name string
+	Code    string
+	Name    string
+	Status  string
+	Profile Profile
 }
 
 // Service is the room's door. It is safe for concurrent use.
@@ -83,8 +86,8 @@ func makeCode() string {
 	return "ERIX_CLNT_" + string(b[:])
 }
 
-// Create makes an active tenant with a fresh webhook secret. Faults: Invalid
-// naming "name" or "code"; Conflict when the code is taken.
+// Create makes a tenant with a fresh webhook secret. Faults: Invalid naming
+// "name", "code", "status" or "profile"; Conflict when the code is taken.
 func (s *Service) Create(ctx context.Context, n NewTenant) (Tenant, error) {
 	n, err := n.checked()
 	if err != nil {
@@ -103,7 +106,10 @@ func (n NewTenant) checked() (NewTenant, error) {
 	if n.Code != "" && !codeForm.MatchString(n.Code) {
 		return n, fault.Field("code", "a code must be 3 to 40 letters, digits, _ or -")
 	}
-	return n, nil
+	if n.Status == "" {
+		n.Status = Active
+	}
+	return n, checkStatus(n.Status)
 }
 
 func cleanName(name string) (string, error) {
@@ -124,13 +130,17 @@ func (s *Service) CreateIn(tx *store.Tx, n NewTenant) (Tenant, error) {
 	if err != nil {
 		return Tenant{}, err
 	}
-	t := Tenant{ID: tx.Tenant(), Code: n.Code, Name: n.Name, Status: Active, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
+	profile, err := n.Profile.stored()
+	if err != nil {
+		return Tenant{}, err
+	}
+	t := Tenant{ID: tx.Tenant(), Code: n.Code, Name: n.Name, Status: n.Status, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
 	for try := 0; ; try++ {
 		if n.Code == "" {
 			t.Code = makeCode()
 		}
-		made, err := tx.Exec("INSERT INTO tenant (tenant_id, code, name, status, settings, created_at, updated_at) VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
-			t.Code, t.Name, t.Status, store.JSON(t.Settings), t.CreatedAt, t.UpdatedAt)
+		made, err := tx.Exec("INSERT INTO tenant (tenant_id, code, name, status, settings, profile, created_at, updated_at) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+			t.Code, t.Name, t.Status, store.JSON(t.Settings), profile, t.CreatedAt, t.UpdatedAt)
 		if err != nil {
 			return t, err
 		}
@@ -181,10 +191,8 @@ func (s *Service) Rename(ctx context.Context, tenant id.ID, name string) (Tenant
 // SetStatus changes a tenant's status. Faults: Invalid naming "status",
 // NotFound.
 func (s *Service) SetStatus(ctx context.Context, tenant id.ID, status string) (Tenant, error) {
-	switch status {
-	case Active, Suspended, Pending, Terminated:
-	default:
-		return Tenant{}, fault.Field("status", "a status is one of active, suspended, pending, terminated")
+	if err := checkStatus(status); err != nil {
+		return Tenant{}, err
 	}
 	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (Tenant, error) {
 		if _, err := tx.Exec("UPDATE tenant SET status=?, updated_at=? WHERE tenant_id=?", status, tx.Now()); err != nil {
@@ -193,6 +201,14 @@ func (s *Service) SetStatus(ctx context.Context, tenant id.ID, status string) (T
 		tx.Wake(topic, tenant.String())
 		return s.Get(tx)
 	})
+}
+
+func checkStatus(status string) error {
+	switch status {
+	case Active, Suspended, Pending, Terminated:
+		return nil
+	}
+	return fault.Field("status", "a status is one of active, suspended, pending, terminated")
 }
 
 const columns = "tenant_id, code, name, status, settings, created_at, updated_at"

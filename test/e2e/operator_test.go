@@ -59,6 +59,9 @@ func TestOperatorManagesClients(t *testing.T) {
 	a := &api{t: t, url: p.url, code: code, key: key}
 	a.get("/api/saas/crm/pipelines")
 
+	// What is refused leaves no client behind.
+	expect(t, call("POST", "/api/clients", `{"name":"Half","labels":{"l":"`+strings.Repeat("x", 70_000)+`"}}`), 400)
+	expect(t, call("POST", "/api/clients", `{"name":"Half","status":"asleep"}`), 400)
 	if n := expect(t, call("GET", "/api/clients/count", ""), 200); n.at("count") != 1.0 || !strings.HasPrefix(n.text("clientCode"), "ERIX_CLNT_") {
 		t.Errorf("count: %s", n.body)
 	}

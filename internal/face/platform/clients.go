@@ -134,35 +134,24 @@ func (o *Operator) create(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
-	if err := checkStatus(in.Status); err != nil {
+	if err := checkStatus(in.Status); err != nil { // also of one that is sent empty
 		return nil, err
 	}
 	n := tenant.NewTenant{}
-	if in.Name != nil {
-		n.Name = *in.Name
+	for _, f := range []struct{ dst, given *string }{{&n.Name, in.Name}, {&n.Code, in.ClientCode}, {&n.Status, in.Status}} {
+		if f.given != nil {
+			*f.dst = *f.given
+		}
 	}
-	if in.ClientCode != nil {
-		n.Code = *in.ClientCode
-	}
+	in.note(&n.Profile)
 	t, token, err := o.s.Access.SignUp(ctx, n)
 	if err != nil {
 		return nil, err
 	}
-	if in.Status != nil {
-		if t, err = o.s.Tenants.SetStatus(ctx, t.ID, *in.Status); err != nil {
-			return nil, err
-		}
-	}
-	p := tenant.Profile{}
-	if in.noted() {
-		if p, err = o.s.Tenants.EditProfile(ctx, t.ID, func(p *tenant.Profile) error { in.note(p); return nil }); err != nil {
-			return nil, err
-		}
-	}
 	if err := o.changed(ctx, t.ID); err != nil {
 		return nil, err
 	}
-	c := clientOf(t, p)
+	c := clientOf(t, n.Profile)
 	c.APIKey = token
 	return created(c)
 }
