@@ -34,7 +34,14 @@ func (s *Service) moveConsents(tx *store.Tx, m Merge, own, others []consentRow) 
 	var out []consentShift
 	for _, c := range others {
 		mine := find(own, c.Channel, c.Purpose)
-		shift := consentShift{c.Channel, c.Purpose, mine.Position, c.Position}
+		// Where the log ends, not where the consent stands: a merge that was taken
+		// back may have left a log without a consent.
+		end := mine.Position
+		if err := tx.QueryRow("SELECT COALESCE(MAX(position),0) FROM consent_log WHERE tenant_id=? AND contact_id=? AND channel=? AND purpose=?",
+			m.Survivor, c.Channel, c.Purpose).Scan(&end); err != nil {
+			return nil, err
+		}
+		shift := consentShift{c.Channel, c.Purpose, end, c.Position}
 		out = append(out, shift)
 		if err := moveLog(tx, shift, m.Merged, m.Survivor, 0, shift.Top, shift.Shift); err != nil {
 			return nil, err
@@ -43,6 +50,7 @@ func (s *Service) moveConsents(tx *store.Tx, m Merge, own, others []consentRow) 
 			return nil, err
 		}
 		if mine.State == "" {
+			c.Position += end
 			if err := putConsent(tx, m.Survivor, c); err != nil {
 				return nil, err
 			}
