@@ -34,14 +34,7 @@ func (s *Service) moveConsents(tx *store.Tx, m Merge, own, others []consentRow) 
 	var out []consentShift
 	for _, c := range others {
 		mine := find(own, c.Channel, c.Purpose)
-		// Where the log ends, not where the consent stands: a merge that was taken
-		// back may have left a log without a consent.
-		end := mine.Position
-		if err := tx.QueryRow("SELECT COALESCE(MAX(position),0) FROM consent_log WHERE tenant_id=? AND contact_id=? AND channel=? AND purpose=?",
-			m.Survivor, c.Channel, c.Purpose).Scan(&end); err != nil {
-			return nil, err
-		}
-		shift := consentShift{c.Channel, c.Purpose, end, c.Position}
+		shift := consentShift{c.Channel, c.Purpose, mine.Position, c.Position}
 		out = append(out, shift)
 		if err := moveLog(tx, shift, m.Merged, m.Survivor, 0, shift.Top, shift.Shift); err != nil {
 			return nil, err
@@ -50,7 +43,6 @@ func (s *Service) moveConsents(tx *store.Tx, m Merge, own, others []consentRow) 
 			return nil, err
 		}
 		if mine.State == "" {
-			c.Position += end
 			if err := putConsent(tx, m.Survivor, c); err != nil {
 				return nil, err
 			}
@@ -96,15 +88,22 @@ func (s *Service) returnConsents(tx *store.Tx, m Merge, shifts []consentShift, b
 		return err
 	}
 	for _, shift := range shifts {
+		theirs := find(other, shift.Channel, shift.Purpose)
+		is, was := find(now, shift.Channel, shift.Purpose), find(before, shift.Channel, shift.Purpose)
+		changed := !is.same(find(after, shift.Channel, shift.Purpose))
+		if was.State == "" && !changed {
+			// The whole log is theirs, with what merges that were taken back have
+			// added to it since: a log never stays behind without its consent.
+			shift.Top, theirs.Position = is.Position-shift.Shift, is.Position-shift.Shift
+		}
 		if err := moveLog(tx, shift, m.Survivor, m.Merged, shift.Shift, shift.Shift+shift.Top, -shift.Shift); err != nil {
 			return err
 		}
-		if err := putConsent(tx, m.Merged, find(other, shift.Channel, shift.Purpose)); err != nil {
+		if err := putConsent(tx, m.Merged, theirs); err != nil {
 			return err
 		}
-		is, was := find(now, shift.Channel, shift.Purpose), find(before, shift.Channel, shift.Purpose)
 		switch {
-		case !is.same(find(after, shift.Channel, shift.Purpose)): // changed since
+		case changed:
 		case was.State == "":
 			if _, err := tx.Exec("DELETE FROM contact_consent WHERE tenant_id=? AND contact_id=? AND channel=? AND purpose=?", m.Survivor, shift.Channel, shift.Purpose); err != nil {
 				return err

@@ -219,6 +219,45 @@ func TestUnmergeRespectsWhatHappenedSince(t *testing.T) {
 	})
 }
 
+// A merge inside a merge that is taken back leaves no log of consent behind without
+// its consent: what was ever said about the address goes back with it, and a first
+// consent of the survivor begins a log of its own.
+func TestConsentsComeBackWithTheirWholeLog(t *testing.T) {
+	each(t, func(w world) {
+		w.follow()
+		person := func(n string) id.ID { return w.must(w.create(contact.New{FirstName: n, Phone: "900000000" + n})).ID }
+		b, c, d := person("1"), person("2"), person("3")
+		say := func(who id.ID, state string) {
+			t.Helper()
+			if _, err := w.consent(who, contact.Consent{Channel: "whatsapp", Purpose: contact.Marketing, State: state, Source: "x"}); err != nil {
+				w.Fatal(err)
+			}
+		}
+		apart := func(who id.ID) {
+			t.Helper()
+			if _, _, err := w.s.Unmerge(bg, w.tenant, actor, who); err != nil {
+				w.Fatal(err)
+			}
+			wholeness(w, w.Errorf)
+		}
+		say(d, contact.In)
+		say(c, contact.Out)
+		w.must(w.merge(b, d))
+		w.must(w.merge(b, c)) // a refusal stands, until c is apart again
+		apart(b)
+		apart(b)
+		if n := w.count("SELECT COUNT(*) FROM consent_log WHERE tenant_id=? AND contact_id=?", b); n != 0 {
+			w.Errorf("%d rows of the log stay with somebody who never said anything", n)
+		}
+		say(b, contact.In) // a first word, behind no log
+		wholeness(w, w.Errorf)
+		w.must(w.merge(b, d))
+		w.must(w.merge(c, b))
+		wholeness(w, w.Errorf)
+		apart(c)
+	})
+}
+
 // Merges at the same time, in any order and of any pairs, end in one contact for
 // each group that they connect, and lose nothing.
 func TestMergesAtTheSameTimeEndAlike(t *testing.T) {

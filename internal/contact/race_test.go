@@ -193,6 +193,9 @@ func wholeness(w world, errorf func(string, ...any)) {
 		"AND l.position=x.position AND l.state=x.state AND l.at=x.at AND l.position=(SELECT MAX(position) FROM consent_log n WHERE n.tenant_id=l.tenant_id AND n.contact_id=l.contact_id AND n.channel=l.channel AND n.purpose=l.purpose))"); n > 0 {
 		errorf("%d consents are not what the log says last", n)
 	}
+	if n := w.count("SELECT COUNT(*) FROM consent_log l WHERE l.tenant_id=? AND NOT EXISTS (SELECT 1 FROM contact_consent x WHERE x.tenant_id=l.tenant_id AND x.contact_id=l.contact_id AND x.channel=l.channel AND x.purpose=l.purpose)"); n > 0 {
+		errorf("%d rows of the log are without their consent", n)
+	}
 }
 
 func TestAnySequenceKeepsContactsWhole(t *testing.T) {

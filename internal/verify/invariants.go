@@ -37,11 +37,13 @@ var Invariants = []Invariant{
 	{"merge-alias", "Every merge that was not taken back has made its contact's id lead on.",
 		`SELECT m.tenant_id, m.id, 'no alias of ' || m.merged_id FROM contact_merge m
 		LEFT JOIN contact_alias a ON a.tenant_id=m.tenant_id AND a.old_id=m.merged_id WHERE m.undone_at IS NULL AND a.old_id IS NULL`},
-	{"consent-log", "A contact's consent is what its log says last.",
+	{"consent-log", "A contact's consent is what its log says last, and no log is without its consent.",
 		`SELECT x.tenant_id, x.contact_id, x.channel || ' ' || x.purpose FROM contact_consent x
 		LEFT JOIN consent_log l ON l.tenant_id=x.tenant_id AND l.contact_id=x.contact_id AND l.channel=x.channel AND l.purpose=x.purpose
 		AND l.position=(SELECT MAX(n.position) FROM consent_log n WHERE n.tenant_id=x.tenant_id AND n.contact_id=x.contact_id AND n.channel=x.channel AND n.purpose=x.purpose)
-		WHERE l.state IS NULL OR l.state <> x.state OR l.at <> x.at OR l.position <> x.position`},
+		WHERE l.state IS NULL OR l.state <> x.state OR l.at <> x.at OR l.position <> x.position
+		UNION ALL SELECT DISTINCT l.tenant_id, l.contact_id, 'a log without a consent: ' || l.channel || ' ' || l.purpose FROM consent_log l
+		LEFT JOIN contact_consent x ON x.tenant_id=l.tenant_id AND x.contact_id=l.contact_id AND x.channel=l.channel AND x.purpose=l.purpose WHERE x.state IS NULL`},
 	{"contact-child", "Every note, inquiry, consent, and place in the index of words and references belongs to a contact that exists.",
 		`SELECT x.tenant_id, x.id, 'no such contact' FROM (SELECT tenant_id, contact_id, 'note ' || id AS id FROM note
 		UNION ALL SELECT tenant_id, contact_id, 'inquiry ' || id FROM inquiry

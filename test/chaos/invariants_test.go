@@ -41,6 +41,7 @@ var corruptions = map[string][]string{
 	"consent-log": {
 		"UPDATE contact_consent SET state='in' WHERE state='out'",
 		"DELETE FROM consent_log WHERE position=(SELECT MAX(position) FROM consent_log)",
+		"DELETE FROM contact_consent",
 	},
 	"contact-child": {
 		"UPDATE contact_consent SET contact_id='nobody'",
