@@ -27,6 +27,7 @@ import (
 	"parley/internal/event"
 	"parley/internal/face/admin"
 	"parley/internal/face/platform"
+	"parley/internal/face/sales"
 	"parley/internal/handover"
 	"parley/internal/httpx"
 	"parley/internal/id"
@@ -71,6 +72,7 @@ type App struct {
 	live     *realtime.Dispatcher
 	metrics  *metrics.Registry
 	platform *platform.Face
+	sales    *sales.Face
 	operate  *admin.Face
 	clients  *platform.Operator
 	outside  []*egress.Client
@@ -180,6 +182,8 @@ func (a *App) build(box *secret.Box, o Options) error {
 	a.platform = platform.New(platform.Services{Access: a.Access, Tenants: a.Tenants, Contacts: a.Contacts, Deals: a.Deals,
 		Accounts: a.Accounts, Conversations: a.Conversations, Automations: a.Automations, Webhooks: a.Webhooks, Jobs: a.Jobs, System: a, Clock: a.clock,
 		Extra: inbound.Routes(inbound.Source{Kind: wa.Kind(), Receiver: wa, Accounts: a.Accounts, Conversations: a.Conversations}, platform.WhatsAppWebhookPath)})
+	a.sales = sales.New(sales.Services{Access: a.Access, Tenants: a.Tenants, Contacts: a.Contacts, Deals: a.Deals, Accounts: a.Accounts,
+		Conversations: a.Conversations, Agents: a.Agents, Handovers: a.Handovers, Clock: a.clock})
 	a.sockets = socketio.New(a.socketOptions())
 	a.live = realtime.New(a.DB, a.sockets, a.platform, box, a.log)
 	return a.serveable(o, idem)

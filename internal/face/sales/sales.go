@@ -1,0 +1,48 @@
+package sales
+
+import (
+	"parley/internal/access"
+	"parley/internal/account"
+	"parley/internal/agent"
+	"parley/internal/clock"
+	"parley/internal/contact"
+	"parley/internal/conversation"
+	"parley/internal/deal"
+	"parley/internal/handover"
+	"parley/internal/httpx"
+	"parley/internal/tenant"
+)
+
+// Name is the face's name: keys are made for it and scopes begin with it.
+const Name = "sales"
+
+// Services are the rooms that the face speaks to. All are required.
+type Services struct {
+	Access        *access.Service
+	Tenants       *tenant.Service
+	Contacts      *contact.Service
+	Deals         *deal.Service
+	Accounts      *account.Service
+	Conversations *conversation.Service
+	Agents        *agent.Service
+	Handovers     *handover.Service
+	Clock         clock.Clock
+}
+
+// Face serves the sales API.
+type Face struct{ s Services }
+
+// New returns the face over its services.
+func New(s Services) *Face { return &Face{s} }
+
+// HTTP returns the face as the shared HTTP layer wants it: prefixes, routes,
+// authentication and error envelope.
+func (f *Face) HTTP() httpx.Face {
+	return httpx.Face{
+		Name:         Name,
+		Prefixes:     []string{base + "/", alias + "/"},
+		Authenticate: f.authenticate,
+		WriteError:   writeError,
+		Routes:       f.routes(),
+	}
+}
