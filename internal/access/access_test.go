@@ -158,7 +158,7 @@ func TestASuspendedTenantIsForbidden(t *testing.T) {
 			t.Fatal(err)
 		}
 		for status, want := range map[string]error{tenant.Suspended: fault.Of(fault.Forbidden), tenant.Terminated: fault.Of(fault.Forbidden), tenant.Active: nil, tenant.Pending: nil} {
-			if _, err := w.tenants.SetStatus(bg, w.acme.ID, status); err != nil {
+			if _, err := w.tenants.Change(bg, w.acme.ID, tenant.Edit{Status: &status}); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := w.keys.Authenticate(bg, "platform", token); !errors.Is(err, want) {

@@ -45,26 +45,22 @@ func (p Profile) stored() (any, error) {
 	return v, err
 }
 
-// EditProfile changes a tenant's profile with edit, which may run more than once.
-// Faults: those of edit; Invalid naming "profile" when it grows too large;
-// NotFound.
-func (s *Service) EditProfile(ctx context.Context, tenant id.ID, edit func(*Profile) error) (Profile, error) {
-	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (Profile, error) {
-		if err := tx.Lock("tenant", tenant.String()); err != nil {
-			return Profile{}, err
-		}
-		p, err := profile(tx)
-		if err != nil {
-			return Profile{}, err
-		}
-		if err := edit(&p); err != nil {
-			return Profile{}, err
-		}
-		stored, err := p.stored()
-		if err != nil {
-			return Profile{}, err
-		}
-		_, err = tx.Exec("UPDATE tenant SET profile=?, updated_at=? WHERE tenant_id=?", stored, tx.Now())
-		return p, err
-	})
+// editProfile changes a tenant's profile with edit.
+func editProfile(tx *store.Tx, tenant id.ID, edit func(*Profile) error) error {
+	if err := tx.Lock("tenant", tenant.String()); err != nil {
+		return err
+	}
+	p, err := profile(tx)
+	if err != nil {
+		return err
+	}
+	if err := edit(&p); err != nil {
+		return err
+	}
+	stored, err := p.stored()
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec("UPDATE tenant SET profile=?, updated_at=? WHERE tenant_id=?", stored, tx.Now())
+	return err
 }

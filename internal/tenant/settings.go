@@ -105,28 +105,27 @@ func (s *Service) Configure(ctx context.Context, tenant id.ID, set Settings) (Te
 // EditSettings changes some of the settings with edit, which gets those that were
 // set (zero: the default holds) and may run more than once. Faults as Configure's.
 func (s *Service) EditSettings(ctx context.Context, tenant id.ID, edit func(*Settings)) (Tenant, error) {
-	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (Tenant, error) {
-		if err := tx.Lock("tenant", tenant.String()); err != nil {
-			return Tenant{}, err
-		}
-		var set Settings
-		found, err := store.Found(tx.QueryRow("SELECT settings FROM tenant WHERE tenant_id=?").Scan(store.JSON(&set)))
-		if err != nil {
-			return Tenant{}, err
-		}
-		if !found {
-			return Tenant{}, fault.Unknown("tenant")
-		}
-		edit(&set)
-		if set, err = set.checked(); err != nil {
-			return Tenant{}, err
-		}
-		if _, err := tx.Exec("UPDATE tenant SET settings=?, updated_at=? WHERE tenant_id=?", store.JSON(set), tx.Now()); err != nil {
-			return Tenant{}, err
-		}
-		tx.Wake(topic, tenant.String())
-		return s.Get(tx)
-	})
+	return s.Change(ctx, tenant, Edit{Settings: edit})
+}
+
+func editSettings(tx *store.Tx, tenant id.ID, edit func(*Settings)) error {
+	if err := tx.Lock("tenant", tenant.String()); err != nil {
+		return err
+	}
+	var set Settings
+	found, err := store.Found(tx.QueryRow("SELECT settings FROM tenant WHERE tenant_id=?").Scan(store.JSON(&set)))
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fault.Unknown("tenant")
+	}
+	edit(&set)
+	if set, err = set.checked(); err != nil {
+		return err
+	}
+	_, err = tx.Exec("UPDATE tenant SET settings=?, updated_at=? WHERE tenant_id=?", store.JSON(set), tx.Now())
+	return err
 }
 
 // Settings is SettingsOf for callers without a handle on the database.

@@ -172,31 +172,46 @@ func (s *Service) FreeCode(ctx context.Context) (string, error) {
 	return "", fmt.Errorf("tenant: found no free code")
 }
 
-// Rename gives a tenant another name; its code and keys stay. Faults: Invalid
-// naming "name", NotFound.
-func (s *Service) Rename(ctx context.Context, tenant id.ID, name string) (Tenant, error) {
-	name, err := cleanName(name)
-	if err != nil {
-		return Tenant{}, err
-	}
-	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (Tenant, error) {
-		if _, err := tx.Exec("UPDATE tenant SET name=?, updated_at=? WHERE tenant_id=?", name, tx.Now()); err != nil {
-			return Tenant{}, err
-		}
-		tx.Wake(topic, tenant.String())
-		return s.Get(tx)
-	})
+// Edit is what Change makes of a tenant; nil fields stay.
+type Edit struct {
+	Name, Status *string
+	// Profile and Settings change what is noted of the tenant and the settings that
+	// were set (zero: the default holds); they may run more than once.
+	Profile  func(*Profile) error
+	Settings func(*Settings)
 }
 
-// SetStatus changes a tenant's status. Faults: Invalid naming "status",
-// NotFound.
-func (s *Service) SetStatus(ctx context.Context, tenant id.ID, status string) (Tenant, error) {
-	if err := checkStatus(status); err != nil {
-		return Tenant{}, err
+// Change gives a tenant another name, status, profile or settings, all or nothing;
+// its code and keys stay. Faults: Invalid naming "name", "status", "profile" or the
+// setting, those of e.Profile, NotFound.
+func (s *Service) Change(ctx context.Context, tenant id.ID, e Edit) (Tenant, error) {
+	if e.Name != nil {
+		name, err := cleanName(*e.Name)
+		if err != nil {
+			return Tenant{}, err
+		}
+		e.Name = &name
+	}
+	if e.Status != nil {
+		if err := checkStatus(*e.Status); err != nil {
+			return Tenant{}, err
+		}
 	}
 	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (Tenant, error) {
-		if _, err := tx.Exec("UPDATE tenant SET status=?, updated_at=? WHERE tenant_id=?", status, tx.Now()); err != nil {
-			return Tenant{}, err
+		if e.Profile != nil {
+			if err := editProfile(tx, tenant, e.Profile); err != nil {
+				return Tenant{}, err
+			}
+		}
+		if e.Settings != nil {
+			if err := editSettings(tx, tenant, e.Settings); err != nil {
+				return Tenant{}, err
+			}
+		}
+		if e.Name != nil || e.Status != nil {
+			if _, err := tx.Exec("UPDATE tenant SET name=COALESCE(?,name), status=COALESCE(?,status), updated_at=? WHERE tenant_id=?", e.Name, e.Status, tx.Now()); err != nil {
+				return Tenant{}, err
+			}
 		}
 		tx.Wake(topic, tenant.String())
 		return s.Get(tx)

@@ -70,7 +70,7 @@ func TestCreateAndFind(t *testing.T) {
 			t.Errorf("list: %v, %v", list, err)
 		}
 		for _, err := range []error{second(s.Get(db.Read(bg, id.New()))), second(s.ByCode(bg, "ERIX_CLNT_ZZZZZZ")), second(s.ByCode(bg, "'")),
-			second(s.SetStatus(bg, id.New(), tenant.Active)), second(s.SettingsOf(db.Read(bg, id.New())))} {
+			second(s.Change(bg, id.New(), tenant.Edit{Status: new(tenant.Active)})), second(s.SettingsOf(db.Read(bg, id.New())))} {
 			if !errors.Is(err, fault.Of(fault.NotFound)) {
 				t.Errorf("want unknown tenant, got %v", err)
 			}
@@ -94,7 +94,7 @@ func TestBadInputNamesItsField(t *testing.T) {
 	for field, err := range map[string]error{
 		"name":       second(s.Create(bg, tenant.NewTenant{Name: " "})),
 		"code":       second(s.Create(bg, tenant.NewTenant{Name: "x", Code: "a b"})),
-		"status":     second(s.SetStatus(bg, a.ID, "asleep")),
+		"status":     second(s.Change(bg, a.ID, tenant.Edit{Status: new("asleep")})),
 		"region":     configure(tenant.Settings{Region: "India"}),
 		"currency":   configure(tenant.Settings{Currency: "₹"}),
 		"timezone":   configure(tenant.Settings{Timezone: "Mars/Olympus"}),

@@ -73,6 +73,11 @@ func TestOperatorManagesClients(t *testing.T) {
 		t.Errorf("renamed: %s", renamed.body)
 	}
 	expect(t, call("PATCH", "/api/clients/"+code+"/identity", `{"clientCode":"OTHER"}`), 400)
+	// What is refused changes nothing, not even what stands before it.
+	expect(t, call("PATCH", "/api/clients/"+code+"/identity", `{"name":"Half","labels":{"l":"`+strings.Repeat("x", 70_000)+`"}}`), 400)
+	if now := expect(t, call("GET", "/api/clients/"+code, ""), 200); now.text("data", "name") != "Acme Ltd" {
+		t.Errorf("a refused change gave the name %q", now.text("data", "name"))
+	}
 
 	cfg := expect(t, call("PATCH", "/api/clients/"+code+"/config", `{"workers":{"maxParallelTasks":7},"timezone":"Europe/Vienna"}`), 200)
 	if cfg.at("data", "workers", "maxParallelTasks") != 7.0 || cfg.text("data", "timezone") != "Europe/Vienna" || cfg.text("data", "currency") != "INR" {

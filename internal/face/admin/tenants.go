@@ -90,18 +90,9 @@ func (f *Face) changeTenant(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
-	if in.Name != nil {
-		if t, err = f.s.Tenants.Rename(ctx, t.ID, *in.Name); err != nil {
-			return nil, err
-		}
-	}
-	if in.Status != nil {
-		if t, err = f.s.Tenants.SetStatus(ctx, t.ID, *in.Status); err != nil {
-			return nil, err
-		}
-	}
+	e := tenant.Edit{Name: in.Name, Status: in.Status}
 	if set := in.Settings; set != nil {
-		t, err = f.s.Tenants.EditSettings(ctx, t.ID, func(s *tenant.Settings) {
+		e.Settings = func(s *tenant.Settings) {
 			for _, x := range []struct{ dst, given *string }{{&s.Region, set.Region}, {&s.Timezone, set.Timezone}, {&s.Currency, set.Currency}} {
 				if x.given != nil {
 					*x.dst = *x.given
@@ -110,10 +101,10 @@ func (f *Face) changeTenant(ctx context.Context, r *httpx.Request) (*httpx.Respo
 			if set.WorkersMax != nil {
 				s.WorkersMax = *set.WorkersMax
 			}
-		})
-		if err != nil {
-			return nil, err
 		}
+	}
+	if t, err = f.s.Tenants.Change(ctx, t.ID, e); err != nil {
+		return nil, err
 	}
 	return ok(tenantDetail{showTenant(t), t.Settings})
 }

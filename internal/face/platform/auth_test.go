@@ -69,7 +69,7 @@ func TestKeys(t *testing.T) {
 				t.Errorf("%s answers differently: %s and %s", name, first, a.Body)
 			}
 		}
-		if _, err := r.Tenants.SetStatus(context.Background(), c.ID, tenant.Suspended); err != nil {
+		if _, err := r.Tenants.Change(context.Background(), c.ID, tenant.Edit{Status: new(tenant.Suspended)}); err != nil {
 			t.Fatal(err)
 		}
 		platformtest.Eventually(t, "the suspension is known", func() bool {

@@ -197,20 +197,12 @@ func (o *Operator) identity(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	if in.ClientCode != nil && *in.ClientCode != t.Code {
 		return nil, fault.Field("clientCode", "a client keeps its code %s; make a new client for another code", t.Code)
 	}
-	if in.Name != nil {
-		if t, err = o.s.Tenants.Rename(ctx, t.ID, *in.Name); err != nil {
-			return nil, err
-		}
-	}
-	if in.Status != nil {
-		if t, err = o.s.Tenants.SetStatus(ctx, t.ID, *in.Status); err != nil {
-			return nil, err
-		}
-	}
+	e := tenant.Edit{Name: in.Name, Status: in.Status}
 	if in.noted() {
-		if _, err = o.s.Tenants.EditProfile(ctx, t.ID, func(p *tenant.Profile) error { in.note(p); return nil }); err != nil {
-			return nil, err
-		}
+		e.Profile = func(p *tenant.Profile) error { in.note(p); return nil }
+	}
+	if t, err = o.s.Tenants.Change(ctx, t.ID, e); err != nil {
+		return nil, err
 	}
 	c, err := o.show(ctx, t)
 	if err != nil {
@@ -226,7 +218,7 @@ func (o *Operator) terminate(ctx context.Context, r *httpx.Request) (*httpx.Resp
 	if err != nil {
 		return nil, err
 	}
-	if _, err := o.s.Tenants.SetStatus(ctx, t.ID, tenant.Terminated); err != nil {
+	if _, err := o.s.Tenants.Change(ctx, t.ID, tenant.Edit{Status: new(tenant.Terminated)}); err != nil {
 		return nil, err
 	}
 	return told("The client is terminated; its keys no longer work. Its data is kept.", nil)
