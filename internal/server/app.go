@@ -121,7 +121,7 @@ func Open(ctx context.Context, cfg config.Server, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, log: o.Logger, clock: o.Clock, node: id.New().String(), begun: o.Clock.Now(), DB: db}
+	a := &App{cfg: cfg, log: o.Logger, clock: db.Clock(), node: id.New().String(), begun: db.Clock().Now(), DB: db}
 	if err := a.build(box, o); err != nil {
 		_ = db.Close()
 		return nil, err

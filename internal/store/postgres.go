@@ -40,6 +40,10 @@ func (db *DB) openPostgres(ctx, run context.Context) error {
 		_ = db.read.Close()
 		return fmt.Errorf("cannot reach PostgreSQL: %w", err)
 	}
+	if err := db.goByDatabase(ctx, run); err != nil {
+		_ = db.read.Close()
+		return fmt.Errorf("cannot ask PostgreSQL for the time: %w", err)
+	}
 	db.bus.network(run, cfg)
 	return nil
 }

@@ -42,8 +42,10 @@ type Options struct {
 	// Unsynced commits without waiting for the disk (synchronous=OFF). Only for
 	// tests that do not test durability.
 	Unsynced bool
-	Clock    clock.Clock
-	Logger   *slog.Logger
+	// Clock is the machine's clock by default. On PostgreSQL the node goes by the
+	// database's, measured against this one, unless it is a fake.
+	Clock  clock.Clock
+	Logger *slog.Logger
 }
 
 // DB is an open database. It is safe for concurrent use.
