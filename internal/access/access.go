@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"parley/internal/fault"
 	"parley/internal/id"
@@ -43,17 +42,28 @@ type Key struct {
 	Scopes       []string
 	Group, User  id.ID // zero: not bound to one
 	Name         string
-	CreatedAt    time.Time
-	RevokedAt    time.Time // zero: valid
+	// Enabled keys let their holder in; others are there and wait.
+	Enabled bool
+	// Provider is the word under which what comes through the key is known (sales
+	// reference §3.5, providerKey); never "".
+	Provider  string
+	Language  string // a language tag such as "es" or "pt-BR", ""
+	Rate      int    // requests a minute, 0: what the server says
+	CreatedAt time.Time
+	RevokedAt time.Time // zero: valid
 }
 
 // NewKey describes a key to make. Without Scopes it may do everything its face
-// offers.
+// offers; it is enabled unless Disabled.
 type NewKey struct {
 	Face        string
 	Scopes      []string
 	Group, User id.ID
 	Name        string
+	Disabled    bool
+	Provider    string // "": made of the name
+	Language    string
+	Rate        int // requests a minute, 0: what the server says
 }
 
 // Service is the room's door. It is safe for concurrent use.
@@ -61,6 +71,7 @@ type Service struct {
 	db      *store.DB
 	tenants *tenant.Service
 	cache   *store.Recent[Key]
+	made    []func(tx *store.Tx, k Key) error
 }
 
 // New returns the room's service. It listens for revocations as long as db is
@@ -76,23 +87,20 @@ func (n NewKey) checked() (NewKey, error) {
 	if !slices.Contains(Faces, n.Face) {
 		return n, fault.Field("face", "a key is for one of %s", strings.Join(Faces, ", "))
 	}
-	n.Scopes = slices.Clone(n.Scopes)
-	if len(n.Scopes) == 0 {
-		n.Scopes = []string{n.Face + ":*"}
+	var err error
+	if n.Scopes, err = scopes(n.Face, n.Scopes); err != nil {
+		return n, err
 	}
-	if len(n.Scopes) > 100 {
-		return n, fault.Field("scopes", "a key carries at most 100 scopes")
+	if n.Name, err = plain("name", n.Name, 200); err != nil {
+		return n, err
 	}
-	for _, sc := range n.Scopes {
-		if sc == "" || len(sc) > 100 || strings.ContainsAny(sc, " \t\r\n\x00") || !utf8.ValidString(sc) {
-			return n, fault.Field("scopes", "a scope is a word such as %s:*", n.Face)
-		}
+	if n.Provider, err = plain("provider", n.Provider, 100); err != nil {
+		return n, err
 	}
-	n.Name = strings.TrimSpace(n.Name)
-	if len(n.Name) > 200 || strings.ContainsRune(n.Name, 0) || !utf8.ValidString(n.Name) {
-		return n, fault.Field("name", "the name must be plain text of at most 200 characters")
+	if n.Language, err = language(n.Language); err != nil {
+		return n, err
 	}
-	return n, nil
+	return n, checkRate(n.Rate)
 }
 
 // made is a key with the token that opens it.
@@ -102,23 +110,27 @@ type made struct {
 }
 
 // Create makes a key and returns its token, which is stored nowhere. Faults:
-// Invalid naming "face", "scopes" or "name"; NotFound for an unknown tenant.
+// Invalid naming "face", "scopes", "name", "provider", "language" or "rate";
+// NotFound for an unknown tenant.
 func (s *Service) Create(ctx context.Context, tenant id.ID, n NewKey) (token string, k Key, err error) {
-	m, err := store.Write(ctx, s.db, tenant, func(tx *store.Tx) (made, error) { return create(tx, n) })
+	m, err := store.Write(ctx, s.db, tenant, func(tx *store.Tx) (made, error) { return s.create(tx, n) })
 	return m.token, m.key, err
 }
 
-func create(tx *store.Tx, n NewKey) (made, error) {
+// CreateIn is Create inside a transaction.
+func (s *Service) CreateIn(tx *store.Tx, n NewKey) (token string, k Key, err error) {
+	m, err := s.create(tx, n)
+	return m.token, m.key, err
+}
+
+func (s *Service) create(tx *store.Tx, n NewKey) (made, error) {
 	n, err := n.checked()
 	if err != nil {
 		return made{}, err
 	}
-	prefix := "parley_" + n.Face + "_"
-	if n.Face == "platform" {
-		prefix = "erix_"
-	}
-	m := made{token: secret.NewToken(prefix, tokenBytes),
-		key: Key{ID: id.New(), Tenant: tx.Tenant(), Face: n.Face, Scopes: n.Scopes, Group: n.Group, User: n.User, Name: n.Name, CreatedAt: tx.Now()}}
+	m := made{token: newToken(n.Face),
+		key: Key{ID: id.New(), Tenant: tx.Tenant(), Face: n.Face, Scopes: n.Scopes, Group: n.Group, User: n.User, Name: n.Name,
+			Enabled: !n.Disabled, Provider: n.Provider, Language: n.Language, Rate: n.Rate, CreatedAt: tx.Now()}}
 	ok, err := store.Found(tx.QueryRow("SELECT code, status FROM tenant WHERE tenant_id=?").Scan(&m.key.TenantCode, &m.key.TenantStatus))
 	if err != nil {
 		return made{}, err
@@ -126,9 +138,19 @@ func create(tx *store.Tx, n NewKey) (made, error) {
 	if !ok {
 		return made{}, fault.Unknown("tenant")
 	}
-	_, err = tx.Exec("INSERT INTO access_key (tenant_id, id, hash, face, scopes, group_id, user_id, name, created_at) VALUES (?,?,?,?,?,?,?,?,?)",
-		m.key.ID, secret.Hash(m.token), m.key.Face, store.JSON(m.key.Scopes), m.key.Group, m.key.User, m.key.Name, m.key.CreatedAt)
-	return m, err
+	_, err = tx.Exec("INSERT INTO access_key (tenant_id, id, hash, face, scopes, group_id, user_id, name, enabled, provider, language, rate, created_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		m.key.ID, secret.Hash(m.token), m.key.Face, store.JSON(m.key.Scopes), m.key.Group, m.key.User, m.key.Name,
+		m.key.Enabled, m.key.Provider, m.key.Language, m.key.Rate, m.key.CreatedAt)
+	if err != nil {
+		return m, err
+	}
+	m.key.name()
+	for _, f := range s.made {
+		if err := f(tx, m.key); err != nil {
+			return m, err
+		}
+	}
+	return m, nil
 }
 
 // SignUp makes a tenant together with its first platform key, and returns the
@@ -142,7 +164,7 @@ func (s *Service) SignUp(ctx context.Context, n tenant.NewTenant) (t tenant.Tena
 		if b.t, err = s.tenants.CreateIn(tx, n); err != nil {
 			return b, err
 		}
-		b.m, err = create(tx, NewKey{Face: "platform", Name: firstKey})
+		b.m, err = s.create(tx, NewKey{Face: "platform", Name: firstKey})
 		return b, err
 	})
 	return b.t, b.m.token, err
@@ -152,23 +174,22 @@ func (s *Service) SignUp(ctx context.Context, n tenant.NewTenant) (t tenant.Tena
 const firstKey = "first key"
 
 // Rotate puts a new key in the place of another, with its face, scopes, group,
-// user and name, and ends the other at once. NotFound for a key that the tenant
+// user, name and settings, and ends the other at once. NotFound for a key that the tenant
 // does not have or that was revoked.
 func (s *Service) Rotate(ctx context.Context, tenant, key id.ID) (token string, k Key, err error) {
 	m, err := store.Write(ctx, s.db, tenant, func(tx *store.Tx) (made, error) {
-		if err := tx.Lock("access", key.String()); err != nil {
+		if err := lock(tx, key); err != nil {
 			return made{}, err
 		}
-		old, err := scan(tx.QueryRow("SELECT "+columns+" FROM access_key k JOIN tenant t ON t.tenant_id=k.tenant_id WHERE k.tenant_id=? AND k.id=?", key))
-		if found, ferr := store.Found(err); ferr != nil {
-			return made{}, ferr
-		} else if !found || !old.RevokedAt.IsZero() {
-			return made{}, fault.Unknown("key")
+		old, err := valid(tx, key)
+		if err != nil {
+			return made{}, err
 		}
 		if err := revoke(tx, key); err != nil {
 			return made{}, err
 		}
-		return create(tx, NewKey{Face: old.Face, Scopes: old.Scopes, Group: old.Group, User: old.User, Name: old.Name})
+		return s.create(tx, NewKey{Face: old.Face, Scopes: old.Scopes, Group: old.Group, User: old.User, Name: old.Name,
+			Disabled: !old.Enabled, Provider: old.Provider, Language: old.Language, Rate: old.Rate})
 	})
 	return m.token, m.key, err
 }
@@ -200,9 +221,9 @@ func (s *Service) First(ctx context.Context, tenant id.ID) (Key, error) {
 
 // Authenticate returns the key that a token of a face stands for. A token that
 // is missing, unknown, revoked or of another face is Unauthorized, all alike; a
-// suspended or terminated tenant is Forbidden (reference §1.1). A positive
-// answer is kept for a few seconds; a revocation or a change of the tenant ends
-// it on every node at once.
+// suspended or terminated tenant is Forbidden (reference §1.1) with Reason
+// "tenant", a disabled key with Reason "disabled". An answer is kept for a few
+// seconds; a change of the key or of the tenant ends it on every node at once.
 func (s *Service) Authenticate(ctx context.Context, face, token string) (Key, error) {
 	if token == "" || len(token) > 200 {
 		return Key{}, unauthorized()
@@ -217,6 +238,12 @@ func (s *Service) Authenticate(ctx context.Context, face, token string) (Key, er
 		if ok, err = store.Found(err); err != nil {
 			return Key{}, err
 		}
+		if !ok {
+			if k, ok, err = s.offered(ctx, hash); err != nil {
+				return Key{}, err
+			}
+			stored = hash
+		}
 		if !ok || !secret.Equal(stored, hash) || !k.RevokedAt.IsZero() {
 			return Key{}, unauthorized()
 		}
@@ -228,6 +255,9 @@ func (s *Service) Authenticate(ctx context.Context, face, token string) (Key, er
 	switch k.TenantStatus {
 	case tenant.Suspended, tenant.Terminated:
 		return Key{}, fault.New(fault.Forbidden, "this account is %s; ask the operator of the server", k.TenantStatus).Because("tenant")
+	}
+	if !k.Enabled {
+		return Key{}, fault.New(fault.Forbidden, "this key is disabled; enable it, or use another one").Because("disabled")
 	}
 	k.Scopes = slices.Clone(k.Scopes) // what the cache holds stays as it is
 	return k, nil
@@ -256,7 +286,7 @@ func revoke(tx *store.Tx, key id.ID) error {
 		return err
 	}
 	tx.Wake(topic, hash)
-	return nil
+	return toldOffer(tx, key)
 }
 
 // List returns the tenant's keys, revoked ones too, oldest first.
@@ -265,11 +295,12 @@ func (s *Service) List(ctx context.Context, tenant id.ID) ([]Key, error) {
 	return store.Collect(rows, err, func(r *sql.Rows) (Key, error) { return scan(r) })
 }
 
-const columns = "k.id, k.tenant_id, t.code, t.status, k.face, k.scopes, k.group_id, k.user_id, k.name, k.created_at, k.revoked_at"
+const columns = "k.id, k.tenant_id, t.code, t.status, k.face, k.scopes, k.group_id, k.user_id, k.name, k.enabled, k.provider, k.language, k.rate, k.created_at, k.revoked_at"
 
 func scan(r interface{ Scan(...any) error }, more ...any) (Key, error) {
 	var k Key
 	err := r.Scan(append([]any{&k.ID, &k.Tenant, &k.TenantCode, &k.TenantStatus, &k.Face, store.JSON(&k.Scopes), &k.Group, &k.User, &k.Name,
-		store.Time(&k.CreatedAt), store.Time(&k.RevokedAt)}, more...)...)
+		&k.Enabled, &k.Provider, &k.Language, &k.Rate, store.Time(&k.CreatedAt), store.Time(&k.RevokedAt)}, more...)...)
+	k.name()
 	return k, err
 }

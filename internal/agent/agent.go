@@ -74,6 +74,14 @@ type Group struct {
 // Root reports whether g is the top of the tree.
 func (g Group) Root() bool { return g.Parent.IsZero() }
 
+// Shown is the name that people outside see.
+func (g Group) Shown() string {
+	if g.DisplayName != "" {
+		return g.DisplayName
+	}
+	return g.Name
+}
+
 // Node is a group with where it stands: the groups above it, the nearest first,
 // and all below it, oldest ids first.
 type Node struct {

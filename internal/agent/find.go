@@ -1,11 +1,14 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
 	"time"
 
+	"parley/internal/contact"
 	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/phone"
@@ -81,31 +84,44 @@ func one(r store.Reader, where string, v any) (a Agent, found bool, err error) {
 }
 
 // FindGroup returns the living group whom a text names: an id, or the name or
-// displayed name of one group at or below root, in any case of letters (reference
-// §3.1, lead.store and lead.company). Found is false for none and for several.
+// displayed name of one group at or below root, in any case of letters and without
+// accents; of several that one whose name is the text but for the case (sales
+// reference §3.1, lead.store and lead.company). Found is false for none and for
+// several. It reads the groups of that name alone, by the indexes agent_group_name
+// and agent_group_display, not the tree.
 func (s *Service) FindGroup(r store.Reader, root id.ID, text string) (g Group, found bool, err error) {
 	text = strings.TrimSpace(text)
-	if text == "" || strings.ContainsRune(text, 0) {
+	key := contact.Fold(text)
+	if key == "" || strings.ContainsRune(text, 0) {
 		return g, false, nil
 	}
-	all, err := s.Descendants(r, root, true)
+	asID, _ := id.Parse(text)
+	from := "SELECT " + prefixed("g.", groupColumns) + " FROM agent_group g JOIN agent_group_path p ON p.tenant_id=g.tenant_id AND p.group_id=g.id AND p.ancestor_id=?2 " +
+		"WHERE g.tenant_id=?1 AND g.deleted_at IS NULL AND "
+	list, err := groups(r.Query(from+"g.name_key=?3 UNION ALL "+from+"g.display_key=?3 UNION ALL "+from+"g.name_key IS NULL UNION ALL "+from+"g.id=?4", root, key, asID.String()))
 	if err != nil {
 		return g, false, err
 	}
-	asID, _ := id.Parse(text)
-	n := 0
-	for _, v := range all {
-		if v.ID == asID {
-			return v.Group, true, nil
-		}
-		if strings.EqualFold(v.Name, text) || strings.EqualFold(v.DisplayName, text) {
-			g, n = v.Group, n+1
+	slices.SortFunc(list, func(a, b Group) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	list = slices.CompactFunc(list, func(a, b Group) bool { return a.ID == b.ID })
+	var close, same []Group
+	for _, v := range list {
+		switch {
+		case v.ID == asID:
+			return v, true, nil
+		case strings.EqualFold(v.Name, text) || strings.EqualFold(v.DisplayName, text):
+			same = append(same, v)
+		case contact.Fold(v.Name) == key || contact.Fold(v.DisplayName) == key:
+			close = append(close, v)
 		}
 	}
-	if n != 1 {
+	if len(same) == 0 {
+		same = close
+	}
+	if len(same) != 1 {
 		return Group{}, false, nil
 	}
-	return g, true, nil
+	return same[0], true, nil
 }
 
 // Closing is a group whose contacts are closed when nothing happens to them.

@@ -29,17 +29,17 @@ func groups(rows *sql.Rows, err error) ([]Group, error) {
 }
 
 func insertGroup(tx *store.Tx, g Group) (bool, error) {
-	n, err := tx.Exec("INSERT INTO agent_group (tenant_id, id, parent_id, name, display_name, types, timezone, country_code, language, working_hours, absence_message, method, timeout_ms, reassign_ms, close_ms, created_at, updated_at) "+
-		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+	n, err := tx.Exec("INSERT INTO agent_group (tenant_id, id, parent_id, name, display_name, types, timezone, country_code, language, working_hours, absence_message, method, timeout_ms, reassign_ms, close_ms, created_at, updated_at, name_key, display_key) "+
+		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
 		g.ID, g.Parent, g.Name, g.DisplayName, store.JSON(g.Types), g.Timezone, g.CountryCode, g.Language, store.JSON(g.Hours), g.AbsenceMessage,
-		g.Method, g.Timeout.Milliseconds(), g.ReassignAfter.Milliseconds(), g.CloseInactiveAfter.Milliseconds(), g.CreatedAt, g.UpdatedAt)
+		g.Method, g.Timeout.Milliseconds(), g.ReassignAfter.Milliseconds(), g.CloseInactiveAfter.Milliseconds(), g.CreatedAt, g.UpdatedAt, contact.Fold(g.Name), contact.Fold(g.DisplayName))
 	return n == 1, err
 }
 
 func updateGroup(tx *store.Tx, g Group) error {
-	_, err := tx.Exec("UPDATE agent_group SET parent_id=?, name=?, display_name=?, types=?, timezone=?, country_code=?, language=?, working_hours=?, absence_message=?, method=?, timeout_ms=?, reassign_ms=?, close_ms=?, updated_at=? WHERE tenant_id=? AND id=?",
+	_, err := tx.Exec("UPDATE agent_group SET parent_id=?, name=?, display_name=?, types=?, timezone=?, country_code=?, language=?, working_hours=?, absence_message=?, method=?, timeout_ms=?, reassign_ms=?, close_ms=?, updated_at=?, name_key=?, display_key=? WHERE tenant_id=? AND id=?",
 		g.Parent, g.Name, g.DisplayName, store.JSON(g.Types), g.Timezone, g.CountryCode, g.Language, store.JSON(g.Hours), g.AbsenceMessage,
-		g.Method, g.Timeout.Milliseconds(), g.ReassignAfter.Milliseconds(), g.CloseInactiveAfter.Milliseconds(), g.UpdatedAt, g.ID)
+		g.Method, g.Timeout.Milliseconds(), g.ReassignAfter.Milliseconds(), g.CloseInactiveAfter.Milliseconds(), g.UpdatedAt, contact.Fold(g.Name), contact.Fold(g.DisplayName), g.ID)
 	return err
 }
 

@@ -77,6 +77,7 @@ const (
 	ExitUnenroll  = "manual_unenroll"    // aborted
 	ExitAborted   = "aborted"            // aborted by a person
 	ExitDeleted   = "rule_deleted"       // aborted
+	ExitErased    = "erased"             // aborted: the person was erased
 	ExitMerged    = "merged"             // aborted: the contact was merged with one that is in the rule already
 )
 

@@ -18,7 +18,7 @@ type shifted struct {
 
 // follow makes runs take part in merges of contacts.
 func (s *Service) follow() {
-	s.contacts.Follow(contact.Follower{Name: "automation", Merge: s.merged, Unmerge: s.unmerged})
+	s.contacts.Follow(contact.Follower{Name: "automation", Merge: s.merged, Unmerge: s.unmerged, Erase: s.erased, Purge: s.purged})
 }
 
 // merged gives the survivor the open runs and the enrollments of the other

@@ -39,6 +39,9 @@ type Capabilities struct {
 	// burst borrows: after n messages the person is closed until n × PairGap
 	// have passed since its first. It is not a bucket that fills up meanwhile.
 	PairBurst int
+	// Identity is the kind of a contact's identity that an address of this channel
+	// is; "" means a phone number.
+	Identity string
 }
 
 // UnknownPolicy says what becomes of a send whose outcome stays unknown.
@@ -64,6 +67,7 @@ const (
 	Interactive = "interactive"
 	Reaction    = "reaction"
 	TemplateMsg = "template"
+	OrderMsg    = "order" // a cart; incoming only
 	Unsupported = "unsupported"
 )
 
@@ -78,6 +82,8 @@ type Outgoing struct {
 	Template *TemplateSend
 	ReplyTo  string // provider id of the message this one answers
 	Reaction string // emoji, for Kind Reaction, on the message ReplyTo
+	// Prompt is the content of Kind Interactive.
+	Prompt *Prompt
 }
 
 // Media names a file: by public URL, by the provider's id, or as one that is
@@ -171,6 +177,7 @@ type Incoming struct {
 	ReplyTo     string // provider id
 	Reaction    string // emoji; "" on a Reaction removes it
 	Payload     string // the developer's own id of a pressed button or list row
+	Order       *Order `json:",omitempty"` // of Kind OrderMsg
 }
 
 // Preference is a person's change of mind about marketing messages, made at
@@ -191,6 +198,9 @@ type Receipt struct {
 	At         time.Time
 	To         string
 	Err        *SendError // for "failed"
+	// UpTo, when set, makes it the news of every message to To that was sent until
+	// then; ProviderID and Echo are empty.
+	UpTo time.Time `json:",omitzero"`
 }
 
 // Batch is what one webhook carried.

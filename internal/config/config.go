@@ -45,6 +45,7 @@ type Server struct {
 	Connections  int           `help:"PostgreSQL connections of this node." default:"16" env:"PARLEY_CONNECTIONS"`
 	RatePerMin   int           `name:"rate" help:"Requests a minute that one API key may make; 0 means no limit." default:"60000" env:"PARLEY_RATE"`
 	TriggerRate  int           `help:"Trigger calls a minute that one API key may make; 0 means no limit." default:"30000" env:"PARLEY_TRIGGER_RATE"`
+	SalesRate    int           `name:"sales-rate" help:"Requests a minute that one key of the sales API may make unless it has a rate of its own; 0 means no limit." default:"600" env:"PARLEY_SALES_RATE"`
 	MaxBody      int64         `help:"Largest request body in bytes." default:"10485760" env:"PARLEY_MAX_BODY"`
 	Sockets      int           `help:"Realtime connections this node accepts." default:"20000" env:"PARLEY_SOCKETS"`
 	Grace        time.Duration `help:"How long running requests may finish when the server stops." default:"20s" env:"PARLEY_GRACE"`
@@ -103,7 +104,7 @@ func (s *Server) Validate() error {
 		flag  string
 		value int
 		least int
-	}{{"workers", s.Workers, 1}, {"connections", s.Connections, 2}, {"sockets", s.Sockets, 0}, {"rate", s.RatePerMin, 0}, {"trigger-rate", s.TriggerRate, 0},
+	}{{"workers", s.Workers, 1}, {"connections", s.Connections, 2}, {"sockets", s.Sockets, 0}, {"rate", s.RatePerMin, 0}, {"trigger-rate", s.TriggerRate, 0}, {"sales-rate", s.SalesRate, 0},
 		{"keep-triggers", s.KeepTriggers, 0}, {"keep-runs", s.KeepRuns, 0}, {"keep-decisions", s.KeepDecisions, 0}, {"keep-webhooks", s.KeepWebhooks, 0}, {"keep-events", s.KeepEvents, 0}} {
 		if n.value < n.least {
 			return fmt.Errorf("--%s must be at least %d, not %d", n.flag, n.least, n.value)

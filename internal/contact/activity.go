@@ -59,7 +59,7 @@ func (s *Service) RecordIn(tx *store.Tx, a Activity) (Activity, error) {
 	}
 	for {
 		n, err := tx.Exec("INSERT INTO activity (tenant_id, id, contact_id, type, title, body, metadata, performed_by, created_at) "+
-			"SELECT ?,?,id,?,?,?,?,?,? FROM contact WHERE tenant_id=? AND id=?"+share,
+			"SELECT ?,?,id,?,?,?,?,?,? FROM contact WHERE tenant_id=? AND id=? AND erased_at IS NULL"+share,
 			a.ID, a.Type, a.Title, a.Body, store.JSON(a.Metadata), a.PerformedBy, a.CreatedAt, a.Contact)
 		if err != nil || n == 1 {
 			return a, err

@@ -166,15 +166,25 @@ type person struct {
 	email string
 }
 
-// identity returns what identifies the person: the phone, else the e-mail.
+// identity returns what identifies the person: the phone, else the e-mail, else
+// the address at a channel.
 func (p *person) identity() (kind, value string) {
-	if p.phone != "" {
+	switch {
+	case p.phone != "":
 		return Phone, p.phone
+	case p.email != "" || p.Address == "":
+		return Email, p.email
 	}
-	return Email, p.email
+	return p.Kind, p.Address
 }
 
-func (p *person) locks() []string { return lockKeys(p.phone, p.email) }
+func (p *person) locks() []string {
+	keys := lockKeys(p.phone, p.email)
+	if p.Address != "" {
+		keys = append(keys, p.Kind+":"+p.Address)
+	}
+	return keys
+}
 
 func (s *Service) clean(r store.Reader, n New) (p person, err error) {
 	var c fault.Collector
@@ -197,7 +207,10 @@ func (s *Service) clean(r store.Reader, n New) (p person, err error) {
 	}
 	p.email, err = address(n.Email)
 	c.Add(err)
-	if strings.TrimSpace(n.Phone) == "" && strings.TrimSpace(n.Email) == "" {
+	if p.Address = line("address", n.Address, maxWord); p.Address != "" && n.Kind != Messenger {
+		c.Add(fault.Field("address", "there are no identities of the kind %q", n.Kind))
+	}
+	if strings.TrimSpace(n.Phone) == "" && strings.TrimSpace(n.Email) == "" && p.Address == "" {
 		c.Add(fault.Missing("phone"))
 	}
 	p.Tags, err = Tags("tags", n.Tags)

@@ -30,6 +30,9 @@ import (
 const (
 	Phone = "phone" // value: digits of phone.Key
 	Email = "email" // value: lower case
+	// Messenger: a page-scoped id, as Meta writes it. It is the address of a channel
+	// and nobody types it in.
+	Messenger = "messenger"
 )
 
 // Contact is a person.
@@ -90,10 +93,13 @@ type New struct {
 	FirstName, LastName string
 	Phone               string // raw
 	Email               string
-	Source, AssignedTo  string
-	Tags                []string
-	Refs                map[string]string
-	Extra, Attributes   map[string]any
+	// Kind and Address are a channel's own identity, such as Messenger; it
+	// identifies whoever has neither phone nor e-mail.
+	Kind, Address      string
+	Source, AssignedTo string
+	Tags               []string
+	Refs               map[string]string
+	Extra, Attributes  map[string]any
 }
 
 // Patch changes a contact; nil fields stay. An empty Phone or Email takes that
@@ -127,6 +133,8 @@ type Service struct {
 	tenants *tenant.Service
 
 	followers []Follower
+	// suppressing remembers whether the tenant has refusals of erased people.
+	suppressing store.Memo[bool]
 }
 
 // Bounds of what a contact holds.

@@ -102,7 +102,17 @@ func (s *Service) create(tx *store.Tx, p person) (Contact, bool, error) {
 		}
 		c.Identities = append(c.Identities, i)
 	}
-	return c, true, insert(tx, &c)
+	if p.Address != "" {
+		i := Identity{Kind: p.Kind, Value: p.Address, Raw: p.Address, Primary: true, Claimed: true}
+		if ok, err := claim(tx, c.ID, i); err != nil || !ok {
+			return c, false, err
+		}
+		c.Identities = append(c.Identities, i)
+	}
+	if err := insert(tx, &c); err != nil {
+		return c, false, err
+	}
+	return c, true, s.refuseAtFirst(tx, c)
 }
 
 // contact is the new contact of a person, without identities.
@@ -184,8 +194,11 @@ func (n New) AsPatch() Patch { return (&person{New: n}).asPatch() }
 
 func conflict(kind string, holder id.ID) error {
 	what := "phone number"
-	if kind == Email {
+	switch kind {
+	case Email:
 		what = "e-mail address"
+	case Messenger:
+		what = "Messenger profile"
 	}
 	return &fault.Error{Code: fault.Conflict, Field: kind, Reason: kind, Message: "another contact has this " + what + " already; change that contact instead",
 		Details: map[string]any{"contactId": holder.String()}}

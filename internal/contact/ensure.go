@@ -47,6 +47,11 @@ func (s *Service) EnsureManyWith(tx *store.Tx, actor string, people []New, compl
 	if err := b.write(); err != nil {
 		return nil, err
 	}
+	for _, i := range b.made {
+		if err := s.refuseAtFirst(tx, b.out[i].Contact); err != nil {
+			return nil, err
+		}
+	}
 	if complete != nil {
 		if err := complete(b.out); err != nil {
 			return nil, err
@@ -73,6 +78,7 @@ type crowd struct {
 func (b *crowd) clean(s *Service, people []New) error {
 	var keys []string
 	for i, n := range people {
+		n.Kind, n.Address = "", "" // many at once come from lists, which know no channel
 		p, err := s.clean(b.tx, n)
 		if err != nil {
 			if fault.As(err) == nil {
@@ -198,7 +204,7 @@ func (b *crowd) sort(known map[id.ID]Contact) {
 // write stores the new contacts.
 func (b *crowd) write() error {
 	now := b.tx.Now()
-	var contacts, identities, tags, words, refs [][]any
+	var contacts, identities, tags, words, refs, attrs [][]any
 	for _, i := range b.made {
 		c := &b.out[i].Contact
 		contacts = append(contacts, []any{c.ID, c.FirstName, c.LastName, searchName(c), c.Source, store.NullText(c.AssignedTo), store.JSON(c.Refs), store.JSON(c.Extra),
@@ -214,6 +220,9 @@ func (b *crowd) write() error {
 		}
 		for k, v := range c.Refs {
 			refs = append(refs, []any{k, v, c.ID})
+		}
+		for _, a := range attributesOf(c.Attributes) {
+			attrs = append(attrs, []any{a.name, a.key, c.ID})
 		}
 	}
 	n, err := store.InsertRows(b.tx, "identity (tenant_id, contact_id, kind, value, raw, is_primary, claimed, created_at)", identities, "ON CONFLICT DO NOTHING")
@@ -235,5 +244,8 @@ func (b *crowd) write() error {
 	if err := putWords(b.tx, words); err != nil {
 		return err
 	}
-	return putRefs(b.tx, refs)
+	if err := putRefs(b.tx, refs); err != nil {
+		return err
+	}
+	return putAttributes(b.tx, attrs)
 }

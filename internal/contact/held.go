@@ -48,3 +48,10 @@ func TagNews(actor string, cid id.ID, tag string, added bool) event.New {
 func (s *Service) Holder(r store.Reader, kind, value string) (id.ID, error) {
 	return claimant(r, kind, value)
 }
+
+// AssignNewIn sets AssignedTo of a contact that the caller makes in this
+// transaction and has appended no event of yet; so it appends none.
+func (s *Service) AssignNewIn(tx *store.Tx, cid id.ID, to string) error {
+	_, err := tx.Exec("UPDATE contact SET assigned_to=? WHERE tenant_id=? AND id=?", to, cid)
+	return err
+}

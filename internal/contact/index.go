@@ -10,8 +10,8 @@ import (
 	"parley/internal/store"
 )
 
-// indexJob gives the contacts of a tenant their words and references: those that
-// were there before the tables were. The migration enqueues it.
+// indexJob gives the contacts of a tenant their words, references and attributes:
+// those that were there before the tables were. The migration enqueues it.
 const indexJob = "contact.index"
 
 // indexed is how many contacts one transaction of the job takes.
@@ -20,6 +20,7 @@ const indexed = 500
 // RegisterJobs makes the room's jobs known. Call it before the runner runs.
 func (s *Service) RegisterJobs(r *job.Runner) {
 	r.Register(job.Kind{Name: indexJob, Handle: s.indexAll, Timeout: 10 * time.Minute})
+	s.registerErasing(r)
 }
 
 // indexAll walks the tenant's contacts by id. It may run beside changes and more
@@ -44,6 +45,9 @@ func (s *Service) indexSome(tx *store.Tx, after id.ID) (id.ID, error) {
 	}
 	rows, err := tx.Query("SELECT id FROM contact WHERE tenant_id=? AND id>? ORDER BY id LIMIT ?", from, indexed)
 	ids, err := store.Collect(rows, err, scanID)
+	if err == nil && len(ids) == 0 { // whoever came since is listed already
+		_, err = tx.Exec("DELETE FROM contact_unlisted WHERE tenant_id=?")
+	}
 	if err != nil || len(ids) == 0 {
 		return id.Zero, err
 	}
@@ -58,7 +62,7 @@ func (s *Service) indexSome(tx *store.Tx, after id.ID) (id.ID, error) {
 	if err := load(tx, ids, people); err != nil {
 		return id.Zero, err
 	}
-	var words, refs [][]any
+	var words, refs, attrs [][]any
 	for _, c := range people {
 		for _, w := range wordsOf(c) {
 			words = append(words, []any{w, c.ID})
@@ -66,14 +70,17 @@ func (s *Service) indexSome(tx *store.Tx, after id.ID) (id.ID, error) {
 		for k, v := range c.Refs {
 			refs = append(refs, []any{k, v, c.ID})
 		}
+		for _, a := range attributesOf(c.Attributes) {
+			attrs = append(attrs, []any{a.name, a.key, c.ID})
+		}
 	}
 	if err := putWords(tx, words); err != nil {
 		return id.Zero, err
 	}
-	if len(ids) < indexed {
-		return id.Zero, putRefs(tx, refs)
+	if err := putRefs(tx, refs); err != nil {
+		return id.Zero, err
 	}
-	return ids[len(ids)-1], putRefs(tx, refs)
+	return ids[len(ids)-1], putAttributes(tx, attrs)
 }
 
 func scanID(rows *sql.Rows) (v id.ID, err error) { return v, rows.Scan(&v) }

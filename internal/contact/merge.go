@@ -182,6 +182,9 @@ func (s *Service) mergeTwo(tx *store.Tx, actor string, survivor, merged id.ID) (
 		return Contact{}, err
 	}
 	for _, f := range s.followers {
+		if f.Merge == nil {
+			continue
+		}
 		moved, err := f.Merge(tx, m)
 		if err != nil {
 			return Contact{}, err
@@ -319,6 +322,9 @@ func dropRow(tx *store.Tx, cid id.ID, i Identity) error {
 // unlist takes a contact's own row, its tags and its places in the indexes away.
 func unlist(tx *store.Tx, c Contact) error {
 	if err := unindex(tx, c.ID, wordsOf(c), c.Refs); err != nil {
+		return err
+	}
+	if err := reattribute(tx, c.ID, attributesOf(c.Attributes), nil); err != nil {
 		return err
 	}
 	if _, err := tx.Exec("DELETE FROM contact_tag WHERE tenant_id=? AND contact_id=?", c.ID); err != nil {

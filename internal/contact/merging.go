@@ -23,11 +23,21 @@ type Merge struct {
 type Follower struct {
 	Name string // of the room; unique
 	// Merge moves the room's rows from m.Merged to m.Survivor and returns what it
-	// needs to give them back: ids, never values of people. It is kept as JSON.
+	// needs to give them back: ids, never values of people. It is kept as JSON. nil
+	// for a room that only erases.
 	Merge func(tx *store.Tx, m Merge) (moved any, err error)
 	// Unmerge gives back what Merge moved, except rows that are gone since. Rows
 	// that were added since stay with the survivor. Both contacts' rows are there.
 	Unmerge func(tx *store.Tx, m Merge, moved json.RawMessage) error
+	// Erase takes away what the room knows of a person, in the transaction that
+	// erases it and under its lock: what makes the person visible, what would still
+	// happen to it, and every table of which a contact has few rows. Optional.
+	Erase func(tx *store.Tx, e Erased) error
+	// Purge takes away at most limit rows of tables that may hold many of one
+	// person, and returns how many it took; fewer than limit means that none are
+	// left. It is called until then, first in the erasing transaction, later by a
+	// job: until it is done nobody may meet the person by these rows. Optional.
+	Purge func(tx *store.Tx, e Erased, limit int) (int, error)
 }
 
 // Follow makes a room take part in merges. Call it before the first use; rooms

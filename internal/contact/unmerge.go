@@ -197,7 +197,13 @@ func returnIdentities(tx *store.Tx, m Merge, e entry) error {
 // elect gives every kind that has lost its primary identity another one: that of
 // before when it is there.
 func elect(tx *store.Tx, cid id.ID, list, before []identityRow) error {
-	for _, kind := range []string{Phone, Email} {
+	var kinds []string
+	for _, i := range list {
+		if !slices.Contains(kinds, i.Kind) {
+			kinds = append(kinds, i.Kind)
+		}
+	}
+	for _, kind := range kinds {
 		next := -1
 		for n, i := range list {
 			if i.Kind != kind {

@@ -201,7 +201,10 @@ func (s *Service) changeIdentities(tx *store.Tx, c *Contact, p Patch) (changed [
 		if value == "" {
 			did, err = dropIdentity(tx, c, kind)
 		} else {
-			did, err = setIdentity(tx, c, Identity{Kind: kind, Value: value, Raw: raw, Primary: true})
+			want := Identity{Kind: kind, Value: value, Raw: raw, Primary: true}
+			if did, err = setIdentity(tx, c, want); err == nil && did {
+				err = s.refuseAgain(tx, c.ID, want)
+			}
 		}
 		if did {
 			changed = append(changed, kind)

@@ -48,10 +48,11 @@ func wordsOf(c Contact) []string {
 type findable struct {
 	words []string
 	refs  map[string]string
+	attrs []attribute
 }
 
 // foundBy must be asked before the contact is changed: changes happen in place.
-func foundBy(c Contact) findable { return findable{wordsOf(c), c.Refs} }
+func foundBy(c Contact) findable { return findable{wordsOf(c), c.Refs, attributesOf(c.Attributes)} }
 
 // reindex writes the difference between what a contact was found by, nothing for
 // a new one, and what it is found by now.
@@ -82,7 +83,10 @@ func reindex(tx *store.Tx, old findable, now Contact) error {
 			rows = append(rows, []any{k, v, now.ID})
 		}
 	}
-	return putRefs(tx, rows)
+	if err := putRefs(tx, rows); err != nil {
+		return err
+	}
+	return reattribute(tx, now.ID, old.attrs, attributesOf(now.Attributes))
 }
 
 func putWords(tx *store.Tx, rows [][]any) error {

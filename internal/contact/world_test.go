@@ -28,6 +28,7 @@ type world struct {
 	*testing.T
 	db      *store.DB
 	s       *contact.Service
+	log     *event.Log
 	tenants *tenant.Service
 	tenant  id.ID
 }
@@ -50,7 +51,8 @@ func newHouse(t testing.TB, db *store.DB) world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return world{db: db, s: contact.NewService(db, event.NewLog(), tenants), tenants: tenants, tenant: a.ID}
+	log := event.NewLog()
+	return world{db: db, s: contact.NewService(db, log, tenants), log: log, tenants: tenants, tenant: a.ID}
 }
 
 func each(t *testing.T, f func(w world), opts ...storetest.Option) {

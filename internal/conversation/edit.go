@@ -41,6 +41,9 @@ func (s *Service) openIn(tx *store.Tx, actor string, o Open) (Conversation, bool
 	if kind == "" {
 		kind = DefaultChannel
 	}
+	if s.identityOf(kind) != contact.Phone {
+		return Conversation{}, false, fault.Field("channel", "a conversation on this channel begins when the person writes")
+	}
 	address, err := s.contacts.KeyOf(tx, o.Phone)
 	if err != nil {
 		return Conversation{}, false, err
@@ -127,25 +130,26 @@ func (s *Service) Link(ctx context.Context, tenantID id.ID, actor string, conver
 	})
 }
 
-// LinkNew is Link with the person who has the conversation's phone: whoever
+// LinkNew is Link with the person who has the conversation's address: whoever
 // claims it, else a new contact with the name and e-mail. The name and the
 // e-mail of one who is known stay. Fault: Invalid naming "leadId" where the
-// conversation runs with no phone.
+// conversation runs with somebody who hides the phone number.
 func (s *Service) LinkNew(ctx context.Context, tenantID id.ID, actor string, conversation id.ID, name, email string) (Conversation, error) {
 	return store.Write(ctx, s.db, tenantID, func(tx *store.Tx) (Conversation, error) {
 		c, err := conversationByID(tx, conversation)
 		if err != nil {
 			return c, err
 		}
-		if c.Address == "" || strings.Trim(c.Address, "0123456789") != "" {
+		if c.Address == "" || s.identityOf(c.Channel) == contact.Phone && strings.Trim(c.Address, "0123456789") != "" {
 			return c, fault.Field("leadId", "the conversation has no phone number, so name the lead by leadId")
 		}
 		if name = strings.TrimSpace(name); name == "" && c.Name != c.Address {
 			name = c.Name
 		}
 		first, last, _ := strings.Cut(name, " ")
-		card, _, err := s.cards.EnsureIn(tx, actor, deal.NewCard{New: contact.New{FirstName: first, LastName: strings.TrimSpace(last),
-			Phone: "+" + c.Address, Email: email, Source: c.Channel}})
+		who := s.stranger(c.Channel, c.Address, first)
+		who.FirstName, who.LastName, who.Email = first, strings.TrimSpace(last), email
+		card, _, err := s.cards.EnsureIn(tx, actor, deal.NewCard{New: who})
 		if err != nil {
 			return c, err
 		}
@@ -311,7 +315,7 @@ func (s *Service) deleteIn(tx *store.Tx, actor string, c Conversation) error {
 			return err
 		}
 	}
-	for _, q := range []string{"DELETE FROM message WHERE tenant_id=? AND conversation_id=?",
+	for _, q := range []string{"DELETE FROM message_order WHERE tenant_id=? AND conversation_id=?", "DELETE FROM message WHERE tenant_id=? AND conversation_id=?",
 		"DELETE FROM conversation_owner_log WHERE tenant_id=? AND conversation_id=?", "DELETE FROM conversation WHERE tenant_id=? AND id=?"} {
 		if _, err := tx.Exec(q, c.ID); err != nil {
 			return err

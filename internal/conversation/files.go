@@ -21,9 +21,11 @@ const (
 	fetchAttempts = 8 // about half an hour with the pauses between them
 )
 
-// fetchArgs name the message whose file is to be fetched.
+// fetchArgs name the message whose file is to be fetched. URL is where the
+// provider keeps it for now; nobody else needs to know.
 type fetchArgs struct {
-	Message id.ID `json:"message"`
+	Message id.ID  `json:"message"`
+	URL     string `json:"url,omitempty"`
 }
 
 // namesFile reports whether a message names a file, for package media.
@@ -79,14 +81,14 @@ func checkLink(address string) error {
 }
 
 // fetchIn owes the file of a stored inbound message.
-func (in *intake) fetchIn(m Message) error {
+func (in *intake) fetchIn(m Message, at *channel.Media) error {
 	if m.Media == nil || !hasFile(m.Kind) {
 		return nil
 	}
 	if _, ok := in.s.channels[in.account.Kind].(channel.Fetcher); !ok {
 		return nil
 	}
-	_, _, err := job.Enqueue(in.tx, job.New{Kind: fetchJob, Args: fetchArgs{m.ID}, UniqueKey: "fetch:" + m.ID.String(), MaxAttempts: fetchAttempts})
+	_, _, err := job.Enqueue(in.tx, job.New{Kind: fetchJob, Args: fetchArgs{m.ID, at.URL}, UniqueKey: "fetch:" + m.ID.String(), MaxAttempts: fetchAttempts})
 	return err
 }
 
@@ -106,7 +108,7 @@ func (s *Service) fetch(ctx context.Context, j *job.Job) error {
 	if !found || m.Media == nil || !m.Media.File.IsZero() {
 		return nil // deleted, or done by an attempt that was taken for dead
 	}
-	f, err := s.download(ctx, r, m)
+	f, err := s.download(ctx, r, m, args.URL)
 	if err != nil {
 		return err
 	}
@@ -144,7 +146,7 @@ type errNoFile struct{ why string }
 func (e errNoFile) Error() string { return e.why }
 
 // download streams a message's file from its provider into package media.
-func (s *Service) download(ctx context.Context, r store.Reader, m Message) (media.File, error) {
+func (s *Service) download(ctx context.Context, r store.Reader, m Message, address string) (media.File, error) {
 	c, err := conversationByID(r, m.Conversation)
 	if err != nil {
 		return media.File{}, gone(err, "its conversation was deleted")
@@ -157,7 +159,10 @@ func (s *Service) download(ctx context.Context, r store.Reader, m Message) (medi
 	if !ok {
 		return media.File{}, job.GiveUp(errNoFile{"this server cannot fetch files of this channel"})
 	}
-	got, err := fetcher.Fetch(ctx, a, channel.Media{ID: m.Media.ProviderID, URL: m.Media.URL, MIME: m.Media.MIME, Filename: m.Media.Filename})
+	if address == "" {
+		address = m.Media.URL
+	}
+	got, err := fetcher.Fetch(ctx, a, channel.Media{ID: m.Media.ProviderID, URL: address, MIME: m.Media.MIME, Filename: m.Media.Filename})
 	if err != nil {
 		return media.File{}, refusal(err)
 	}

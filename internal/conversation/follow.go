@@ -20,7 +20,7 @@ import (
 // the contact they were written with. Nothing else of a conversation changes:
 // its address, its window and its owner belong to it and not to the contact.
 func (s *Service) follow() {
-	s.contacts.Follow(contact.Follower{Name: "conversation", Merge: s.mergeIn, Unmerge: s.unmergeIn})
+	s.contacts.Follow(contact.Follower{Name: "conversation", Merge: s.mergeIn, Unmerge: s.unmergeIn, Erase: s.eraseIn, Purge: s.purgeIn})
 }
 
 func (s *Service) mergeIn(tx *store.Tx, m contact.Merge) (any, error) {
@@ -83,7 +83,7 @@ func conversationsOf(r store.Reader, contactID id.ID) ([]Conversation, error) {
 // It looks at contacts only where there is such a conversation at all.
 func (s *Service) linker() event.Reactor {
 	return event.Reactor{Name: "conversation.link", Types: []string{"contact.created", "contact.updated"}, Wants: func(tx *store.Tx, e event.Event) (bool, error) {
-		if e.Type == "contact.updated" && !slices.Contains(e.Changed, "phone") {
+		if e.Type == "contact.updated" && !slices.Contains(e.Changed, contact.Phone) && !slices.Contains(e.Changed, contact.Messenger) {
 			return false, nil
 		}
 		var one int
@@ -108,8 +108,9 @@ func (s *Service) lostOf(r store.Reader, contactID id.ID) ([]Conversation, error
 	}
 	var out []Conversation
 	for kind := range s.channels {
+		ident := s.identityOf(kind)
 		for _, i := range p.Identities {
-			if i.Kind != contact.Phone || !i.Claimed {
+			if i.Kind != ident || !i.Claimed {
 				continue
 			}
 			c, found, err := conversationByAddress(r, kind, i.Value)
@@ -139,6 +140,7 @@ func compareTexts(a, b string) int {
 func (s *Service) RegisterJobs(r *job.Runner) {
 	s.files.RegisterJobs(r)
 	r.Register(job.Kind{Name: s.linkJob, Handle: s.link})
+	r.Register(job.Kind{Name: nameJob, Handle: s.name, Timeout: nameTimeout})
 	r.Register(job.Kind{Name: fetchJob, Handle: s.fetch, Timeout: fetchTimeout, Discarded: s.unfetched,
 		Backoff: func(attempt int) time.Duration { return min(10*time.Minute, 5*time.Second<<min(attempt, 10)) }})
 }

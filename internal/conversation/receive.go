@@ -52,6 +52,7 @@ func cutBatch(b channel.Batch) (part, rest channel.Batch) {
 // be anybody, and bounds the name that he gives himself.
 func tidied(m channel.Incoming) channel.Incoming {
 	m.Text, m.Payload, m.Reaction = ledger.Tidy(m.Text), ledger.Tidy(m.Payload), ledger.Tidy(m.Reaction)
+	m.Order = tidyOrder(m.Order)
 	name := []rune(strings.Join(strings.Fields(ledger.Tidy(m.ProfileName)), " "))
 	m.ProfileName = string(name[:min(len(name), maxProfileName)])
 	if m.Media != nil {
@@ -65,8 +66,12 @@ func tidied(m channel.Incoming) channel.Incoming {
 const maxProfileName = 100 // characters
 
 func (s *Service) receiveIn(tx *store.Tx, a channel.Account, b channel.Batch) error {
-	in := &intake{s: s, tx: tx, account: a, actor: "channel:" + a.Kind, people: map[string]id.ID{}, convs: map[string]*Conversation{}, changed: map[string]bool{}}
+	in := &intake{s: s, tx: tx, account: a, ident: s.identityOf(a.Kind), actor: "channel:" + a.Kind, people: map[string]id.ID{}, convs: map[string]*Conversation{}, changed: map[string]bool{}, gone: map[string]time.Time{}}
 	if err := in.check(b); err != nil {
+		return err
+	}
+	var err error
+	if b.Receipts, err = in.spread(b.Receipts); err != nil {
 		return err
 	}
 	if err := in.lockAhead(b); err != nil {
@@ -88,10 +93,12 @@ type intake struct {
 	s       *Service
 	tx      *store.Tx
 	account channel.Account
+	ident   string // the kind of identity that the channel's addresses are
 	actor   string
 	people  map[string]id.ID         // contacts by address
 	convs   map[string]*Conversation // by address
 	changed map[string]bool
+	gone    map[string]time.Time // until when everything from an address was erased
 }
 
 func (in *intake) check(b channel.Batch) error {
@@ -105,8 +112,11 @@ func (in *intake) check(b channel.Batch) error {
 }
 
 // address is how we write a provider's address: a phone as its key, anything
-// else as it is.
-func (in *intake) address(from string) (address string, phone bool, err error) {
+// else as it is. known tells whether it is an identity that contacts can claim.
+func (in *intake) address(from string) (address string, known bool, err error) {
+	if in.ident != contact.Phone {
+		return from, from != "", nil
+	}
 	if from == "" || strings.Trim(from, "0123456789") != "" {
 		return from, false, nil
 	}
@@ -115,6 +125,15 @@ func (in *intake) address(from string) (address string, phone bool, err error) {
 		return from, false, nil
 	}
 	return key, true, err
+}
+
+// ways are addresses as identities.
+func (in *intake) ways(addresses []string) []contact.Identity {
+	out := make([]contact.Identity, len(addresses))
+	for i, a := range addresses {
+		out[i] = contact.Identity{Kind: in.ident, Value: a}
+	}
+	return out
 }
 
 // lockAhead takes the locks of everybody a larger batch is about in one go:
@@ -150,11 +169,11 @@ func (in *intake) lockAhead(b channel.Batch) error {
 			phones = append(phones, address)
 		}
 	}
-	if err := in.s.contacts.LockIn(in.tx, phones, nil); err != nil {
+	if err := in.s.contacts.LockWaysIn(in.tx, in.ways(phones)); err != nil {
 		return err
 	}
 	for _, p := range phones {
-		c, found, err := in.s.contacts.Find(in.tx, contact.Phone, p)
+		c, found, err := in.s.contacts.Find(in.tx, in.ident, p)
 		if err != nil {
 			return err
 		}
@@ -213,7 +232,7 @@ func (in *intake) messages(all []channel.Incoming) error {
 		phones[address] = phone
 	}
 	slices.Sort(order) // everybody takes locks in one order
-	if err := in.s.contacts.LockIn(in.tx, slices.DeleteFunc(slices.Clone(order), func(a string) bool { return !phones[a] }), nil); err != nil {
+	if err := in.s.contacts.LockWaysIn(in.tx, in.ways(slices.DeleteFunc(slices.Clone(order), func(a string) bool { return !phones[a] }))); err != nil {
 		return err
 	}
 	for _, address := range order {
@@ -226,6 +245,9 @@ func (in *intake) messages(all []channel.Incoming) error {
 	}
 	for _, address := range order {
 		for _, m := range byAddress[address] {
+			if in.erased(address, m) {
+				continue
+			}
 			if err := in.message(address, m); err != nil {
 				return err
 			}
@@ -251,20 +273,28 @@ func (in *intake) person(address string, phone bool, ms []channel.Incoming) (id.
 	if found && in.alone() {
 		in.convs[address] = &c // nobody changes it before the lock
 	}
+	if !found {
+		if in.gone[address], err = in.s.contacts.GoneUntil(in.tx, in.account.Kind, address); err != nil {
+			return id.Zero, err
+		}
+		if !slices.ContainsFunc(ms, func(m channel.Incoming) bool { return !in.erased(address, m) }) {
+			return id.Zero, nil
+		}
+	}
 	if found && !c.Contact.IsZero() {
 		if live, err := in.s.contacts.Live(in.tx, c.Contact); err != nil || live {
 			return c.Contact, err
 		}
 		p, err := in.s.contacts.Get(in.tx, c.Contact)
 		switch {
-		case err == nil && p.ErasedAt.IsZero() && (p.ArchivedAt.IsZero() || p.Phone() != address):
+		case err == nil && p.ErasedAt.IsZero() && (p.ArchivedAt.IsZero() || !isAt(p, in.ident, address)):
 			return p.ID, nil
 		case err != nil && fault.As(err) == nil:
 			return id.Zero, err
 		}
 	}
 	if !phone {
-		// Somebody without a phone number has no identity that contacts can claim.
+		// Somebody who hides the phone number has no identity that contacts can claim.
 		return id.Zero, nil
 	}
 	first := address
@@ -274,8 +304,14 @@ func (in *intake) person(address string, phone bool, ms []channel.Incoming) (id.
 			break
 		}
 	}
-	card, _, err := in.s.cards.EnsureIn(in.tx, in.actor, deal.NewCard{New: contact.New{FirstName: first, Phone: "+" + address, Source: in.account.Kind}})
+	card, _, err := in.s.cards.EnsureIn(in.tx, in.actor, deal.NewCard{New: in.s.stranger(in.account.Kind, address, first)})
 	return card.Contact.ID, err
+}
+
+// erased reports whether a message that the provider delivers once more was erased
+// with its sender. Providers tell whole seconds.
+func (in *intake) erased(address string, m channel.Incoming) bool {
+	return !m.At.IsZero() && m.At.Before(in.gone[address].Truncate(time.Second))
 }
 
 // alone reports whether no other transaction runs beside this one: SQLite has
@@ -302,6 +338,12 @@ func (in *intake) lock(addresses []string) error {
 		return err
 	}
 	for _, address := range addresses {
+		if err := in.s.thereIn(in.tx, in.people[address]); err != nil {
+			if fault.As(err) != nil { // the provider brings it again, and then it is somebody new
+				err = fault.New(fault.Unavailable, "the person who wrote is being erased at this moment; deliver it again").After(time.Second)
+			}
+			return err
+		}
 		if in.convs[address] != nil {
 			continue
 		}
@@ -337,6 +379,9 @@ func (in *intake) message(address string, m channel.Incoming) error {
 			return err
 		}
 		begun.LastMessageAt = at
+		if err := in.s.askNameIn(in.tx, in.account.Kind, begun); err != nil {
+			return err
+		}
 		c = &begun
 		in.convs[address] = c
 	}
@@ -356,7 +401,10 @@ func (in *intake) message(address string, m channel.Incoming) error {
 	}
 	in.count(c, msg, m.ProfileName)
 	in.changed[address] = true
-	if err := in.fetchIn(msg); err != nil {
+	if err := in.fetchIn(msg, m.Media); err != nil {
+		return err
+	}
+	if err := keepOrderIn(in.tx, msg, m.Order); err != nil {
 		return err
 	}
 	if err := in.s.tellIn(in.tx, in.actor, "message.received", msg); err != nil {
@@ -379,6 +427,9 @@ func (in *intake) about(c *Conversation, m channel.Incoming, at time.Time) map[s
 	}
 	if m.Payload != "" {
 		meta["payload"] = m.Payload
+	}
+	if m.Order != nil {
+		meta["order"] = m.Order
 	}
 	return meta
 }
@@ -425,7 +476,7 @@ func (in *intake) preferences(ps []channel.Preference) error {
 		if err != nil || !phone {
 			return err
 		}
-		who, found, err := in.s.contacts.Find(in.tx, contact.Phone, address)
+		who, found, err := in.s.contacts.Find(in.tx, in.ident, address)
 		if err != nil {
 			return err
 		}

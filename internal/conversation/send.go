@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"parley/internal/channel"
-	"parley/internal/contact"
 	"parley/internal/event"
 	"parley/internal/fault"
 	"parley/internal/id"
@@ -31,7 +30,7 @@ type target struct {
 // row. Nothing is written when it returns a fault, so a caller may go on with
 // its transaction.
 //
-// Faults: Invalid (field to, text, media, templateName, variables, replyToId),
+// Faults: Invalid (field to, text, media, templateName, variables, interactive, replyToId),
 // NotFound (conversation, contact), Unready (no account; template not approved
 // or not to be filled), Forbidden with Reason "consent", Conflict with Reason
 // "owner" for a Bot or UnlessAgent that must be silent, WindowClosed.
@@ -80,6 +79,9 @@ func checkSend(in Send) error {
 		texts["mediaUrl"] = []string{m.URL, m.ID, m.MIME, m.Filename}
 		texts["caption"] = []string{m.Caption}
 	}
+	if in.Prompt != nil {
+		texts["interactive"] = in.Prompt.Texts()
+	}
 	if t := in.Template; t != nil {
 		texts["templateName"] = []string{t.Name, t.Language}
 		texts["variables"] = append(texts["variables"], t.Values...)
@@ -124,7 +126,7 @@ func (s *Service) targetIn(tx *store.Tx, in Send) (target, error) {
 		}
 		t.conv, t.channel, t.address, t.contact = c, c.Channel, c.Address, c.Contact
 	case in.To != "":
-		key, err := s.contacts.KeyOf(tx, in.To)
+		key, err := s.keyOf(tx, t.channel, in.To)
 		if err != nil {
 			return t, err
 		}
@@ -142,8 +144,8 @@ func (s *Service) targetIn(tx *store.Tx, in Send) (target, error) {
 		if err != nil {
 			return t, err
 		}
-		if t.address = c.Phone(); t.address == "" {
-			return t, fault.Field("to", "the contact has no phone number; add one first")
+		if t.address, err = s.addressOf(tx, c, t.channel); err != nil {
+			return t, err
 		}
 		t.contact = c.ID
 	default:
@@ -163,7 +165,7 @@ func (s *Service) targetIn(tx *store.Tx, in Send) (target, error) {
 		}
 	}
 	if t.contact.IsZero() {
-		c, found, err := s.contacts.Find(tx, contact.Phone, t.address)
+		c, found, err := s.contacts.Find(tx, s.identityOf(t.channel), t.address)
 		if err != nil {
 			return t, err
 		}
@@ -183,6 +185,9 @@ func (s *Service) targetIn(tx *store.Tx, in Send) (target, error) {
 		c = Conversation{Channel: t.channel}
 	}
 	t.conv = c
+	if c.Account.IsZero() {
+		c.Account = in.Account
+	}
 	t.account, err = s.accountFor(tx, t.channel, c.Account)
 	return t, err
 }
@@ -194,7 +199,10 @@ func (s *Service) lockPlaceIn(tx *store.Tx, contactID id.ID, kind, address strin
 	if err != nil {
 		return contactID, err
 	}
-	return who[contactID], tx.Lock("conversation", kind+":"+address)
+	if err := tx.Lock("conversation", kind+":"+address); err != nil {
+		return contactID, err
+	}
+	return who[contactID], s.thereIn(tx, who[contactID])
 }
 
 // lockContactsIn takes the locks of contacts that were read before, and tells
@@ -278,10 +286,15 @@ func (s *Service) contentIn(tx *store.Tx, t target, in Send, m *Message) (ledger
 		}
 	}
 	switch {
-	case in.Template != nil:
-		if !s.capabilities(t.channel).Templates {
-			return out, fault.Field("templateName", "this channel has no templates; send a text")
+	case in.Template != nil && !s.capabilities(t.channel).Templates:
+		// Its provider knows no templates: one of ours is a text like any other.
+		use, err := s.templates.resolve(tx, t.channel, t.contact, *in.Template, in.Kind, in.Media)
+		if err != nil {
+			return out, err
 		}
+		m.Kind, m.Text, m.Template, out.Text = channel.Text, use.text, &use.data, use.text
+		out.Purpose = purposeOf(use.category)
+	case in.Template != nil:
 		use, err := s.templates.resolve(tx, t.channel, t.contact, *in.Template, in.Kind, in.Media)
 		if err != nil {
 			return out, err
@@ -303,13 +316,16 @@ func (s *Service) contentIn(tx *store.Tx, t target, in Send, m *Message) (ledger
 			given.Caption = in.Text
 		}
 		m.Text, m.Media, out.Media = given.Caption, shownMedia(&given, file), &given
+	case in.Prompt != nil:
+		m.Kind, m.Text, out.Prompt = channel.Interactive, in.Prompt.Shown(), in.Prompt
+		m.Metadata = withPrompt(m.Metadata, in.Prompt)
 	case strings.TrimSpace(in.Text) != "":
 		m.Kind, m.Text, out.Text = channel.Text, in.Text, in.Text
 	default:
 		return out, fault.Missing("text")
 	}
 	out.Kind = m.Kind
-	return out, nil
+	return out, s.check(t, out)
 }
 
 // shownMedia is what a message shows of its file; file is the one that is kept

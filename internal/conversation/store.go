@@ -85,9 +85,13 @@ func saveMessage(tx *store.Tx, m Message) error {
 	return nil
 }
 
+// somewhere leaves out messages whose conversation is gone: those of erased people
+// that a job has yet to take away.
+const somewhere = " AND EXISTS (SELECT 1 FROM conversation c WHERE c.tenant_id=message.tenant_id AND c.id=message.conversation_id)"
+
 // messageByID returns a stored message, with the tombstones of its reactions.
 func messageByID(r store.Reader, message id.ID) (Message, bool, error) {
-	m, err := scanMessage(r.QueryRow("SELECT "+messageColumns+" FROM message WHERE tenant_id=? AND id=?", message))
+	m, err := scanMessage(r.QueryRow("SELECT "+messageColumns+" FROM message WHERE tenant_id=? AND id=?"+somewhere, message))
 	found, err := store.Found(err)
 	return m, found, err
 }
@@ -165,7 +169,7 @@ func messagesByID(r store.Reader, ids []id.ID) (map[id.ID]Message, error) {
 		for i, v := range part {
 			args[i] = v
 		}
-		rows, err := r.Query("SELECT "+messageColumns+" FROM message WHERE tenant_id=? AND id IN ("+places(len(part))+")", args...)
+		rows, err := r.Query("SELECT "+messageColumns+" FROM message WHERE tenant_id=? AND id IN ("+places(len(part))+")"+somewhere, args...)
 		found, err := store.Collect(rows, err, func(rows *sql.Rows) (Message, error) { return scanMessage(rows) })
 		if err != nil {
 			return nil, err

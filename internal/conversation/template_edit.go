@@ -57,8 +57,10 @@ func (t *Templates) Create(ctx context.Context, tenantID id.ID, p TemplatePatch)
 		}
 		if tpl.Channel == EmailChannel {
 			tpl.Status, tpl.ContentType = "APPROVED", "html"
-		} else if !(t.channels[tpl.Channel] != nil && t.channels[tpl.Channel].Capabilities().Templates) {
+		} else if c := t.channels[tpl.Channel]; c == nil {
 			return tpl, fault.Field("channel", "there are no templates of the channel %q", tpl.Channel)
+		} else if !c.Capabilities().Templates {
+			tpl.Status = "APPROVED" // no provider reviews it: it is a text of ours
 		}
 		if err := tx.Lock("templates", tpl.Channel); err != nil {
 			return tpl, err

@@ -123,10 +123,10 @@ type Reaction struct {
 }
 
 // Send is a message to send. One of To, Conversation and Contact is required;
-// exactly one of Text, Media and Template makes its content (a Text beside
+// exactly one of Text, Media, Template and Prompt makes its content (a Text beside
 // Media is the caption; Media beside Template is the file of its header).
 type Send struct {
-	To           string // a phone in any form
+	To           string // a phone in any form, or an address as the channel writes it
 	Conversation id.ID
 	Contact      id.ID
 	Channel      string // "" = "whatsapp"; a Conversation brings its own
@@ -134,9 +134,13 @@ type Send struct {
 	Kind         string // of Media: image, video, audio, document, sticker; "" = by MIME type or file name
 	Media        *channel.Media
 	Template     *TemplateUse
-	ReplyTo      id.ID
-	Metadata     map[string]any
-	SentBy       string // "" = the actor
+	Prompt       *channel.Prompt // something to choose from, instead of Text
+	// Account is the account that a conversation begins with; one that has begun
+	// keeps its own. Zero: the tenant's newest of the channel.
+	Account  id.ID
+	ReplyTo  id.ID
+	Metadata map[string]any
+	SentBy   string // "" = the actor
 	// Bot says that a bot speaks: it is refused unless the bot owns the
 	// conversation. UnlessAgent refuses the message while an agent owns it.
 	// Both are Conflict with Reason "owner".

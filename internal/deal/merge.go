@@ -21,7 +21,7 @@ type went struct {
 // where they stand, so that both are on the board. The survivor's primary deal
 // stays primary; when it has none, the loser's becomes it.
 func (s *Service) follower() contact.Follower {
-	return contact.Follower{Name: "deal", Merge: s.merge, Unmerge: s.unmerge}
+	return contact.Follower{Name: "deal", Merge: s.merge, Unmerge: s.unmerge, Erase: s.erase}
 }
 
 // contactDeals reads every deal of a contact, the primary one first, by the

@@ -41,6 +41,7 @@ type Client struct {
 	http   *http.Client
 	dialer *net.Dialer
 	trans  *http.Transport
+	allow  []netip.Prefix
 }
 
 // New returns a client.
@@ -74,13 +75,13 @@ func New(o Options) *Client {
 		TLSHandshakeTimeout:    o.Timeout,
 		ResponseHeaderTimeout:  o.Timeout,
 		MaxResponseHeaderBytes: 64 << 10,
-		MaxIdleConns:           256,
-		MaxIdleConnsPerHost:    16,
+		MaxIdleConns:           1024,
+		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        90 * time.Second,
 		ExpectContinueTimeout:  time.Second,
 	}
 	return &Client{
-		dialer: d, trans: t,
+		dialer: d, trans: t, allow: allow,
 		http: &http.Client{Transport: &capped{t, o.MaxBody}, CheckRedirect: redirects(o.MaxRedirects), Timeout: o.Timeout},
 	}
 }
@@ -109,6 +110,27 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 		err = ue.Err
 	}
 	return nil, fmt.Errorf("egress: %s %s: %w", req.Method, req.URL.Host, err)
+}
+
+// Reachable tells at once what Do would say of a URL whose host is an address or
+// localhost: the fault that refuses it. Other names are checked when they are
+// called, by what they lead to then.
+func (c *Client) Reachable(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return fault.New(fault.Invalid, "the address is no URL").Because("egress")
+	}
+	if err := checkURL(u); err != nil {
+		return err
+	}
+	host := u.Hostname()
+	if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return Check(a, c.allow)
+	}
+	return nil
 }
 
 // HTTP returns the client for libraries that want an *http.Client. Its errors

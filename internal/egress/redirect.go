@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"context"
 	"io"
 	"net/http"
 
@@ -11,11 +12,16 @@ import (
 // others may be credentials under a name of the caller's choice.
 var harmless = []string{"Accept", "Accept-Language", "Content-Type", "User-Agent"}
 
+type stays struct{}
+
+// Stay returns a context whose requests take a redirect as the answer.
+func Stay(ctx context.Context) context.Context { return context.WithValue(ctx, stays{}, true) }
+
 // redirects applies the rules to each hop; the address itself is checked when
 // its connection is made.
 func redirects(limit int) func(*http.Request, []*http.Request) error {
 	return func(req *http.Request, via []*http.Request) error {
-		if limit < 0 {
+		if limit < 0 || req.Context().Value(stays{}) != nil {
 			return http.ErrUseLastResponse
 		}
 		if len(via) > limit {

@@ -72,14 +72,18 @@ func (l *Log) Append(tx *store.Tx, n New) (Event, error) {
 	return e, nil
 }
 
-// Reactor answers events with work of its own, once per event, by a job that is
-// written with the event.
+// Reactor answers events with work of its own, once per event, by a job or a row
+// of its ledger that is written with the event.
 type Reactor struct {
 	Name  string   // names the job kind "react.<name>"
 	Types []string // exact types, or "noun.*"
 	// Wants narrows Types further with a query in the event's own transaction;
 	// nil wants all of them. It must be cheap.
-	Wants       func(tx *store.Tx, e Event) (bool, error)
+	Wants func(tx *store.Tx, e Event) (bool, error)
+	// Owe, when set, takes the place of Wants and of the job: it writes what the
+	// reactor owes into a ledger of its own, in the event's own transaction. It must
+	// be cheap too.
+	Owe         func(tx *store.Tx, e Event) error
 	Priority    int
 	MaxAttempts int
 }

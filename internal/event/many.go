@@ -49,11 +49,18 @@ func (l *Log) AppendMany(tx *store.Tx, news []New) error {
 	return nil
 }
 
-// owe enqueues the jobs of the reactors that want an event.
+// owe enqueues the jobs of the reactors that want an event, and lets the others
+// write what they owe.
 func (l *Log) owe(tx *store.Tx, e Event) error {
 	for i := range l.reactors {
 		r := &l.reactors[i]
 		if !r.matches(e.Type) {
+			continue
+		}
+		if r.Owe != nil {
+			if err := r.Owe(tx, e); err != nil {
+				return fmt.Errorf("event: reactor %s: %w", r.Name, err)
+			}
 			continue
 		}
 		if r.Wants != nil {

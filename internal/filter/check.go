@@ -72,12 +72,15 @@ func (c *checker) shape(f *Filter, at string, inside bool) error {
 	if f.Of != nil {
 		return bad(at+".of", "%s takes no filters", clip(string(f.Op)))
 	}
-	if f.Op.loose() {
+	if f.Op.loose() || f.Op.compared() {
 		if inside {
 			return bad(at+".op", "%s cannot be used within an array's element", f.Op)
 		}
 		if f.List != nil {
 			return bad(at+".list", "%s takes a value, not a list", f.Op)
+		}
+		if _, ok := sideOf(f.Value); f.Op.compared() && !ok {
+			return bad(at+".value", "%s takes a text, a number or a boolean", f.Op)
 		}
 		return looseField(f.Field, at+".field")
 	}

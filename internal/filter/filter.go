@@ -29,7 +29,7 @@ type Op string
 // The kinds. Those of the second group compare as MongoDB does: within one
 // type, by byte, looking into arrays. Those of the third group compare as
 // conditions do: numbers equal their text, text without case, one value found
-// by its path.
+// by its path. A fourth group is that of the sales API (see Same).
 const (
 	And Op = "and" // of: all of them hold; none: everything matches
 	Or  Op = "or"  // of: one of them holds; none: nothing matches

@@ -132,6 +132,9 @@ func compile(f *Filter) (node, error) {
 	if f.Op.loose() {
 		return compileLoose(f), nil
 	}
+	if f.Op.compared() {
+		return newComparison(f), nil
+	}
 	return newLeaf(f.Op, f), nil
 }
 

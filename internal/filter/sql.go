@@ -172,8 +172,11 @@ func (c *compiler) leaf(f *Filter, neg bool) part {
 	if !ok {
 		return anything
 	}
-	if f.Op.loose() {
+	switch {
+	case f.Op.loose():
 		return c.loose(f, src, path, neg)
+	case f.Op.compared(): // an index of Keys serves these
+		return anything
 	}
 	switch f.Op {
 	case Ne:

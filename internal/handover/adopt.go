@@ -3,7 +3,9 @@ package handover
 import (
 	"context"
 	"database/sql"
+	"slices"
 
+	"parley/internal/contact"
 	"parley/internal/event"
 	"parley/internal/id"
 	"parley/internal/store"
@@ -84,6 +86,10 @@ func (s *Service) adoptBatch(ctx context.Context, tenant, after id.ID) (int, id.
 // insertMany writes new work by few statements; contacts that have had work before
 // (a merge taken back) get the version behind it.
 func (s *Service) insertMany(tx *store.Tx, list []Work) error {
+	had, err := s.versions(tx, list)
+	if err != nil {
+		return err
+	}
 	var rows, entries [][]any
 	var news []event.New
 	for i := range list {
@@ -91,9 +97,7 @@ func (s *Service) insertMany(tx *store.Tx, list []Work) error {
 		if err := w.check(); err != nil {
 			return err
 		}
-		if err := tx.QueryRow("SELECT COALESCE(MAX(version), 0)+1 FROM handover_log WHERE tenant_id=? AND contact_id=?", w.Contact).Scan(&w.Version); err != nil {
-			return err
-		}
+		w.Version = had[w.Contact] + 1
 		rows, entries = append(rows, w.values()), append(entries, w.entry("system", Placed, w.changes(Work{}), tx.Now()))
 		news = append(news, event.New{Type: "handover.moved", Subject: w.Contact, Contact: w.Contact, Actor: "system", Changed: []string{"move:" + Placed, "status:" + w.Status}})
 	}
@@ -104,6 +108,30 @@ func (s *Service) insertMany(tx *store.Tx, list []Work) error {
 		return err
 	}
 	return s.log.AppendMany(tx, news)
+}
+
+// versions returns the last version of each contact that had work before.
+func (s *Service) versions(r store.Reader, list []Work) (map[id.ID]int, error) {
+	out := make(map[id.ID]int)
+	for part := range slices.Chunk(list, batch) {
+		ids := make([]id.ID, len(part))
+		for i, w := range part {
+			ids[i] = w.Contact
+		}
+		in, args := contact.Among(ids)
+		rows, err := r.Query("SELECT contact_id, MAX(version) FROM handover_log WHERE tenant_id=? AND contact_id IN "+in+" GROUP BY contact_id", args...)
+		if _, err = store.Collect(rows, err, func(rows *sql.Rows) (x struct{}, err error) {
+			var cid id.ID
+			var n int
+			if err = rows.Scan(&cid, &n); err == nil {
+				out[cid] = n
+			}
+			return
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // homeless returns contacts without work behind an id, oldest ids first, by the

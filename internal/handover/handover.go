@@ -119,13 +119,18 @@ type Service struct {
 	cards    *deal.Service
 	agents   *agent.Service
 	reactJob string
+	// few is how many contacts a list fetches by what is known of them instead of
+	// meeting them in its order: MaxList, less in tests.
+	few int
+	// usual remembers the tenant's first category; SetWords forgets it.
+	usual store.Memo[string]
 }
 
 // NewService returns the room's service. It takes part in merges and is asked
 // before groups and agents are deleted.
 func NewService(db *store.DB, log *event.Log, contacts *contact.Service, cards *deal.Service, agents *agent.Service) *Service {
-	s := &Service{db: db, log: log, contacts: contacts, cards: cards, agents: agents}
-	contacts.Follow(contact.Follower{Name: "handover", Merge: s.merge, Unmerge: s.unmerge})
+	s := &Service{db: db, log: log, contacts: contacts, cards: cards, agents: agents, few: MaxList}
+	contacts.Follow(contact.Follower{Name: "handover", Merge: s.merge, Unmerge: s.unmerge, Erase: s.erase, Purge: purge})
 	agents.Hold(agent.Holder{Name: "handover", Group: s.groupHasContacts, Agent: s.agentHasContacts})
 	s.reactJob = log.Register(event.Reactor{Name: "handover", Wants: s.wants, Types: []string{"contact.created", "contact.updated", "contact.archived",
 		"contact.unarchived", "contact.merged", "contact.unmerged", "message.received", "message.queued", "group.created"}})

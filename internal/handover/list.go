@@ -1,13 +1,13 @@
 package handover
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"parley/internal/contact"
 	"parley/internal/fault"
+	"parley/internal/filter"
 	"parley/internal/id"
 	"parley/internal/store"
 )
@@ -29,19 +29,23 @@ type Filter struct {
 	CreatedAfter, CreatedBefore         time.Time
 	ClaimedAfter, ClaimedBefore         time.Time
 	TransferredAfter, TransferredBefore time.Time
-	// Among, when not nil, are the only contacts looked at, at most MaxList: what
-	// a search or a phone found.
+	// Search is what contact.Candidates finds people by, and Phone a whole number.
+	Search, Phone string
+	// Attributes is a filter over the contact's open attributes.
+	Attributes filter.Filter
+	// Among, when not nil, are the only contacts looked at, at most MaxList.
 	Among []id.ID
 	// Before and After are contacts; the list shows those created before or after
 	// them, never themselves.
 	Before, After id.ID
-	Limit         int // 0: MaxList; more is cut to it
+	Limit         int // of List; 0: MaxList, and more is cut to it
 }
 
 // List returns contacts' work, the last created first. With After and without
 // Before it returns the page that follows After, oldest rows of the list, still
 // the last created first. It reads along one index of the table, or of each group
-// of the subtree. Faults: Invalid naming "status" or "limit".
+// of the subtree. Faults: Invalid naming "status", "limit", "search", "phone" or a
+// part of the filter.
 func (s *Service) List(r store.Reader, f Filter) ([]Work, error) {
 	if f.Limit < 0 {
 		return nil, fault.Field("limit", "limit must be a positive number")
@@ -49,31 +53,38 @@ func (s *Service) List(r store.Reader, f Filter) ([]Work, error) {
 	if f.Limit == 0 || f.Limit > MaxList {
 		f.Limit = MaxList
 	}
-	if f.Status != "" && !slices.Contains(Statuses, f.Status) {
-		return nil, fault.Field("status", "status must be one of %s", strings.Join(Statuses, ", "))
+	rising := !f.After.IsZero() && f.Before.IsZero()
+	out := []Work{}
+	err := s.walk(r, f, rising, f.Limit, func(page []Work) error {
+		if out = append(out, page...); len(out) >= f.Limit {
+			return errEnough
+		}
+		return nil
+	})
+	out = out[:min(len(out), f.Limit)]
+	if rising {
+		slices.Reverse(out)
 	}
-	q, some, err := s.query(r, f)
-	if err != nil || !some {
-		return []Work{}, err
-	}
-	text, args := q.text(f.Limit)
-	list, err := collect(r.Query(text, args...))
-	if q.rising {
-		slices.Reverse(list)
-	}
-	return list, err
+	return out, err
 }
 
-// query is a list on its way to SQL: conditions that hold for all rows, and the
-// branches of which the list is made, each along one index.
+// query is a list on its way to SQL: conditions that hold for all rows, the two
+// ends of the part of the order that it shows, and the branches of which the list
+// is made, each along one index.
 type query struct {
-	where  []string
-	args   []any
-	each   []branch
-	rising bool
+	where     []string
+	args      []any
+	low, high bound
+	each      []branch
 }
 
 type branch struct {
+	where string
+	args  []any
+}
+
+// bound is one end of the order; an empty one does not bind.
+type bound struct {
 	where string
 	args  []any
 }
@@ -82,8 +93,12 @@ func (q *query) and(where string, args ...any) {
 	q.where, q.args = append(q.where, where), append(q.args, args...)
 }
 
-// maxBranches bounds the branches of one statement.
+// maxBranches bounds the branches of one list.
 const maxBranches = 100
+
+// early is how much earlier than it was made, by another node's clock, a contact
+// may have been claimed.
+const early = time.Hour
 
 // query compiles a filter; some is false when nothing can match.
 func (s *Service) query(r store.Reader, f Filter) (q query, some bool, err error) {
@@ -94,17 +109,20 @@ func (s *Service) query(r store.Reader, f Filter) (q query, some bool, err error
 	if err := s.bounds(r, f, &q); err != nil {
 		return q, false, err
 	}
-	between := func(column string, after, before time.Time) (any bool) {
+	between := func(column string, after, before time.Time) {
 		if !after.IsZero() {
 			q.and(column+">=?", after)
 		}
 		if !before.IsZero() {
 			q.and(column+"<=?", before)
+			if q.high.where == "" { // nobody is claimed before there is anybody
+				q.high = bound{"created_at<=?", []any{before.Add(early)}}
+			}
 		}
-		return !after.IsZero() || !before.IsZero()
 	}
-	claimed := between("claimed_at", f.ClaimedAfter, f.ClaimedBefore)
-	transferred := between("transferred_at", f.TransferredAfter, f.TransferredBefore)
+	// The sign keeps the databases from beginning with an index of another order.
+	between("+claimed_at", f.ClaimedAfter, f.ClaimedBefore)
+	between("+transferred_at", f.TransferredAfter, f.TransferredBefore)
 	statuses := Statuses
 	if f.Status != "" {
 		statuses = []string{f.Status}
@@ -128,16 +146,15 @@ func (s *Service) query(r store.Reader, f Filter) (q query, some bool, err error
 	if f.Category != "" {
 		q.and("category=?", f.Category)
 	}
-	some = s.branches(f, &q, groups, all, statuses, claimed || transferred)
-	return q, some, nil
+	return q, s.branches(f, &q, groups, all, statuses), nil
 }
 
 // branches chooses the index that a list begins with: the contacts named
-// (PRIMARY KEY), an agent's (handover_agent), a range of claims or transfers
-// (handover_claimed, handover_transferred), each status of each group
-// (handover_group), a label (handover_label), a category (handover_category), each
-// status (handover_status), or all (handover_created).
-func (s *Service) branches(f Filter, q *query, groups []id.ID, all bool, statuses []string, ranged bool) bool {
+// (PRIMARY KEY), an agent's (handover_agent), each group (handover_group_created)
+// or each status of it (handover_group), a label (handover_label), a category
+// (handover_category), each status (handover_status), or all (handover_created).
+// All but the first are read in the order of the list.
+func (s *Service) branches(f Filter, q *query, groups []id.ID, all bool, statuses []string) bool {
 	within := func() {
 		if !all {
 			in, args := contact.Among(groups)
@@ -154,22 +171,23 @@ func (s *Service) branches(f Filter, q *query, groups []id.ID, all bool, statuse
 		if len(f.Among) == 0 {
 			return false
 		}
-		in, args := contact.Among(f.Among[:min(len(f.Among), MaxList)])
-		q.and("contact_id IN "+in, args...)
 		within()
 		status()
 		if !f.Agent.IsZero() {
 			q.and("agent_id=?", f.Agent)
 		}
-		q.each = []branch{{}}
+		for part := range slices.Chunk(f.Among[:min(len(f.Among), MaxList)], batch) {
+			in, args := contact.Among(part)
+			q.each = append(q.each, branch{"contact_id IN " + in, args})
+		}
 	case !f.Agent.IsZero():
 		within()
 		status()
 		q.each = []branch{{"agent_id=?", []any{f.Agent}}}
-	case ranged:
-		within()
-		status()
-		q.each = []branch{{}}
+	case !all && len(statuses) == len(Statuses) && len(groups) <= maxBranches:
+		for _, g := range groups {
+			q.each = append(q.each, branch{"group_id=?", []any{g}})
+		}
 	case !all && len(groups)*len(statuses) <= maxBranches:
 		for _, g := range groups {
 			for _, v := range statuses {
@@ -242,10 +260,11 @@ func (s *Service) bounds(r store.Reader, f Filter, q *query) error {
 		cid          id.ID
 		at           time.Time
 		beyond, upTo string
+		to           *bound
 		narrower     func(cursor, at time.Time) bool
 	}{
-		{f.Before, f.CreatedBefore, "<", "<=", func(cursor, at time.Time) bool { return !cursor.After(at) }},
-		{f.After, f.CreatedAfter, ">", ">=", func(cursor, at time.Time) bool { return !cursor.Before(at) }},
+		{f.Before, f.CreatedBefore, "<", "<=", &q.high, func(cursor, at time.Time) bool { return !cursor.After(at) }},
+		{f.After, f.CreatedAfter, ">", ">=", &q.low, func(cursor, at time.Time) bool { return !cursor.Before(at) }},
 	} {
 		cursor, cid := end.cid.Time(), end.cid
 		if !cid.IsZero() {
@@ -259,33 +278,10 @@ func (s *Service) bounds(r store.Reader, f Filter, q *query) error {
 		}
 		switch {
 		case !cid.IsZero() && (end.at.IsZero() || end.narrower(cursor, end.at)):
-			q.and("(created_at, contact_id) "+end.beyond+" (?,?)", cursor, cid)
+			*end.to = bound{"(created_at, contact_id) " + end.beyond + " (?,?)", []any{cursor, cid}}
 		case !end.at.IsZero():
-			q.and("created_at"+end.upTo+"?", end.at)
+			*end.to = bound{"created_at" + end.upTo + "?", []any{end.at}}
 		}
 	}
-	q.rising = !f.After.IsZero() && f.Before.IsZero()
 	return nil
-}
-
-func (q *query) text(limit int) (string, []any) {
-	order := " ORDER BY created_at DESC, contact_id DESC"
-	if q.rising {
-		order = " ORDER BY created_at, contact_id"
-	}
-	order += fmt.Sprint(" LIMIT ", limit)
-	var parts []string
-	var args []any
-	for _, b := range q.each {
-		where := []string{"tenant_id=?"}
-		if b.where != "" {
-			where = append(where, b.where)
-		}
-		parts = append(parts, "SELECT "+columns+" FROM handover WHERE "+strings.Join(append(where, q.where...), " AND ")+order)
-		args = append(append(args, b.args...), q.args...)
-	}
-	if len(parts) == 1 {
-		return parts[0], args
-	}
-	return "SELECT * FROM (" + strings.Join(parts, ") AS b UNION ALL SELECT * FROM (") + ") AS b" + order, args
 }

@@ -82,10 +82,16 @@ func (s *Service) save(tx *store.Tx, actor, move string, old Work, w *Work, c co
 			return err
 		}
 	}
-	if err := s.tell(tx, actor, move, *w, changes); err != nil {
+	activity, err := s.record(tx, actor, move, *w, changes)
+	if err != nil {
 		return err
 	}
-	return s.record(tx, actor, move, *w, changes)
+	if !w.NextReminder.Equal(old.NextReminder) {
+		if err := oweReminder(tx, *w, activity); err != nil {
+			return err
+		}
+	}
+	return s.tell(tx, actor, move, *w, changes, activity)
 }
 
 // check holds the states to what they mean, whatever move led there.
@@ -99,26 +105,33 @@ func (w *Work) check() error {
 }
 
 // tell appends the event of a move: what it was, its version, and each field with
-// what it is now. Reminders and labels are words and times, so nothing personal.
-func (s *Service) tell(tx *store.Tx, actor, move string, w Work, changes []Change) error {
+// what it is now; and its entry of the timeline. Reminders and labels are words and
+// times, so nothing personal.
+func (s *Service) tell(tx *store.Tx, actor, move string, w Work, changes []Change, activity id.ID) error {
+	news := w.news(actor, move, changes)
+	news.Changed = append(news.Changed, "activity:"+activity.String())
+	_, err := s.log.Append(tx, news)
+	return err
+}
+
+// news is the event of tell.
+func (w Work) news(actor, move string, changes []Change) event.New {
 	changed := []string{"move:" + move, fmt.Sprint("version:", w.Version)}
 	for _, c := range changes {
 		changed = append(changed, c.Field+":"+c.To)
 	}
-	_, err := s.log.Append(tx, event.New{Type: "handover.moved", Subject: w.Contact, Contact: w.Contact, Changed: changed, Actor: actor})
-	return err
+	return event.New{Type: "handover.moved", Subject: w.Contact, Contact: w.Contact, Changed: changed, Actor: actor}
 }
 
-// record writes a move into the contact's timeline.
-func (s *Service) record(tx *store.Tx, actor, move string, w Work, changes []Change) error {
-	title, data := "Work "+move, map[string]any{"move": move, "version": w.Version, "status": w.Status, "groupId": w.Group.String(), "agentId": w.Agent.String()}
+// record writes a move into the contact's timeline and returns its entry.
+func (s *Service) record(tx *store.Tx, actor, move string, w Work, changes []Change) (id.ID, error) {
+	title := "Work " + move
 	for _, c := range changes {
-		data["from_"+c.Field] = c.From
 		switch {
 		case move == Transferred && c.Field == "group" || move == Placed && c.Field == "group":
 			g, err := s.agents.Group(tx, w.Group)
 			if err != nil {
-				return err
+				return id.Zero, err
 			}
 			title = "Work " + move + " in the group " + g.Name
 			if move == Transferred {
@@ -133,12 +146,22 @@ func (s *Service) record(tx *store.Tx, actor, move string, w Work, changes []Cha
 	if !w.Agent.IsZero() && (move == Claimed || move == Assigned || move == Transferred) {
 		a, err := s.agents.Agent(tx, w.Agent)
 		if err != nil {
-			return err
+			return id.Zero, err
 		}
 		title = map[string]string{Claimed: "Claimed by ", Assigned: "Assigned to ", Transferred: "Transferred to "}[move] + a.Name()
 	}
-	_, err := s.contacts.RecordIn(tx, contact.Activity{Contact: w.Contact, Type: "handover", Title: cut(title, 400), Metadata: data, PerformedBy: actor})
-	return err
+	a, err := s.contacts.RecordIn(tx, w.activity(actor, move, title, changes))
+	return a.ID, err
+}
+
+// activity is a move as the timeline tells it.
+func (w Work) activity(actor, move, title string, changes []Change) contact.Activity {
+	data := map[string]any{"move": move, "version": w.Version, "status": w.Status, "groupId": w.Group.String(), "agentId": w.Agent.String()}
+	for _, c := range changes {
+		data["from_"+c.Field] = c.From
+		data["to_"+c.Field] = c.To
+	}
+	return contact.Activity{Contact: w.Contact, Type: "handover", Title: cut(title, 400), Metadata: data, PerformedBy: actor}
 }
 
 func cut(s string, n int) string {

@@ -87,10 +87,16 @@ func (s *Service) unmerge(tx *store.Tx, m contact.Merge, moved json.RawMessage) 
 		return err
 	}
 	changes := w.changes(Work{})
-	if err := s.tell(tx, m.Actor, Unmerged, w, changes); err != nil {
+	activity, err := s.record(tx, m.Actor, Unmerged, w, changes)
+	if err != nil {
 		return err
 	}
-	return s.record(tx, m.Actor, Unmerged, w, changes)
+	if w.NextReminder.After(tx.Now()) { // an earlier one may have been announced before the merge
+		if err := oweReminder(tx, w, activity); err != nil {
+			return err
+		}
+	}
+	return s.tell(tx, m.Actor, Unmerged, w, changes, activity)
 }
 
 // homed makes sure that the group and the agent of work which was away are still

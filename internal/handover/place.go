@@ -36,14 +36,17 @@ type Arrived struct {
 // naming "group" or "agent" or of the contact; Conflict with Reason "inactive";
 // Invalid naming "category" or "status".
 func (s *Service) PlaceIn(tx *store.Tx, actor string, cid id.ID, n Arrival) (Arrived, error) {
-	if n.Status != "" && n.Status != FollowUp {
-		return Arrived{}, fault.Field("status", "an inquiry may say followUp, or nothing")
-	}
-	category, err := contact.Line("category", n.Category, maxWord)
+	c, err := s.contacts.LockedIn(tx, cid)
 	if err != nil {
 		return Arrived{}, err
 	}
-	c, err := s.contacts.LockedIn(tx, cid)
+	return s.PlaceHeldIn(tx, actor, c, n)
+}
+
+// PlaceHeldIn is PlaceIn for a caller that holds the contact's lock and read it
+// behind that.
+func (s *Service) PlaceHeldIn(tx *store.Tx, actor string, c contact.Contact, n Arrival) (Arrived, error) {
+	category, err := n.category()
 	if err != nil {
 		return Arrived{}, err
 	}
@@ -64,10 +67,27 @@ func (s *Service) PlaceIn(tx *store.Tx, actor string, cid id.ID, n Arrival) (Arr
 	return out, err
 }
 
+// category checks an arrival's words.
+func (n Arrival) category() (string, error) {
+	if n.Status != "" && n.Status != FollowUp {
+		return "", fault.Field("status", "an inquiry may say followUp, or nothing")
+	}
+	return contact.Line("category", n.Category, maxWord)
+}
+
 func (s *Service) first(tx *store.Tx, actor string, c contact.Contact, n Arrival, category string) (Work, error) {
+	w, _, err := s.begin(tx, c, n, category)
+	if err == nil {
+		err = s.save(tx, actor, Placed, Work{}, &w, c)
+	}
+	return w, err
+}
+
+// begin is the work of a contact that has none, before it is written, and its group.
+func (s *Service) begin(tx *store.Tx, c contact.Contact, n Arrival, category string) (Work, agent.Group, error) {
 	a, err := s.named(tx, n, c)
 	if err != nil {
-		return Work{}, err
+		return Work{}, agent.Group{}, err
 	}
 	group := n.Group
 	if group.IsZero() {
@@ -76,17 +96,17 @@ func (s *Service) first(tx *store.Tx, actor string, c contact.Contact, n Arrival
 	if group.IsZero() {
 		top, err := s.agents.RootIn(tx)
 		if err != nil {
-			return Work{}, err
+			return Work{}, agent.Group{}, err
 		}
 		group = top.ID
 	}
 	g, err := s.agents.HoldGroupIn(tx, group)
 	if err != nil {
-		return Work{}, naming("group", err)
+		return Work{}, agent.Group{}, naming("group", err)
 	}
 	if category == "" {
 		if category, err = s.defaultCategory(tx); err != nil {
-			return Work{}, err
+			return Work{}, agent.Group{}, err
 		}
 	}
 	w := Work{Contact: c.ID, Group: g.ID, InitialGroup: g.ID, Category: category, UserMade: n.UserMade, CreatedAt: c.CreatedAt, ActiveAt: tx.Now()}
@@ -94,13 +114,12 @@ func (s *Service) first(tx *store.Tx, actor string, c contact.Contact, n Arrival
 	if !a.ID.IsZero() {
 		w.give(a.ID, given(n), tx.Now())
 		if err := s.agents.TurnIn(tx, a); err != nil {
-			return Work{}, err
+			return Work{}, agent.Group{}, err
 		}
 	} else if err := s.assign(tx, &w, g); err != nil {
-		return Work{}, err
+		return Work{}, agent.Group{}, err
 	}
-	err = s.save(tx, actor, Placed, Work{}, &w, c)
-	return w, err
+	return w, g, nil
 }
 
 // given is the status of work that an arrival gives to an agent.
@@ -173,9 +192,12 @@ func (s *Service) again(tx *store.Tx, actor string, c contact.Contact, old Work,
 		w.reopen()
 	}
 	var err error
-	if len(w.changes(old)) == 0 {
+	switch changed := len(w.changes(old)) > 0; {
+	case !changed && w.held == old.held:
+		err = touch(tx, w)
+	case !changed:
 		err = update(tx, &w)
-	} else {
+	default:
 		err = s.save(tx, actor, Assigned, old, &w, c)
 	}
 	return w, err
@@ -185,10 +207,18 @@ func (s *Service) again(tx *store.Tx, actor string, c contact.Contact, old Work,
 // without one every agent of the group, is off duty now.
 func (s *Service) absence(r store.Reader, w Work) (string, error) {
 	g, err := s.agents.Group(r, w.Group)
-	if err != nil || g.AbsenceMessage == "" {
+	if err != nil {
 		return "", err
 	}
+	return s.absenceOf(r, w, g)
+}
+
+func (s *Service) absenceOf(r store.Reader, w Work, g agent.Group) (string, error) {
+	if g.AbsenceMessage == "" {
+		return "", nil
+	}
 	var works bool
+	var err error
 	if w.Agent.IsZero() {
 		works, err = s.agents.GroupIsWorking(r, w.Group, r.Now())
 	} else {

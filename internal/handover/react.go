@@ -98,12 +98,14 @@ func gone(err error) error {
 func (s *Service) RegisterJobs(r *job.Runner) {
 	r.Register(job.Kind{Name: s.reactJob, Handle: s.react, Timeout: 10 * time.Minute})
 	r.Register(job.Kind{Name: offerJob, Handle: s.offerEnds})
+	r.Register(job.Kind{Name: dueJob, Handle: s.reminderDue})
 	r.Register(job.Kind{Name: unblockJob, Handle: s.blockEnds})
 	r.Register(job.Kind{Name: removeJob, Handle: s.removal, Timeout: 30 * time.Minute})
 	r.Register(job.Kind{Name: closeJob, Timeout: 30 * time.Minute, Handle: func(ctx context.Context, _ *job.Job) error {
 		_, err := s.CloseInactive(ctx)
 		return err
 	}})
+	s.registerSelections(r)
 	r.Cron(closeJob, "*/10 * * * *", job.New{Kind: closeJob, UniqueKey: "close", Priority: 8})
 }
 

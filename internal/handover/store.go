@@ -64,6 +64,12 @@ func update(tx *store.Tx, w *Work) error {
 	return err
 }
 
+// touch writes ActiveAt alone: the indexes of the other columns stay as they are.
+func touch(tx *store.Tx, w Work) error {
+	_, err := tx.Exec("UPDATE handover SET active_at=? WHERE tenant_id=? AND contact_id=?", w.ActiveAt, w.Contact)
+	return err
+}
+
 const logInto = "handover_log (tenant_id, contact_id, version, move, status, group_id, agent_id, changes, actor, at)"
 
 func enter(tx *store.Tx, actor, move string, w Work, changes []Change) error {

@@ -104,6 +104,7 @@ func (s *Service) SetWords(ctx context.Context, tenant id.ID, actor, kind string
 		if err := tx.Lock("handover_word", kind); err != nil {
 			return nil, err
 		}
+		s.usual.Forget(tx)
 		if _, err := tx.Exec("DELETE FROM handover_word WHERE tenant_id=? AND kind=?", kind); err != nil {
 			return nil, err
 		}
@@ -136,10 +137,14 @@ func (s *Service) mustKnow(r store.Reader, kind, field, word string) error {
 	return fault.Field(field, "%s must be one of the %s of this account", field, strings.ReplaceAll(kind, "-", " "))
 }
 
-func (s *Service) defaultCategory(r store.Reader) (string, error) {
-	list, err := s.Words(r, Categories)
-	if err != nil {
-		return "", err
-	}
-	return list[0].Key, nil
+// defaultCategory is the tenant's first category. Every new contact asks for it.
+func (s *Service) defaultCategory(tx *store.Tx) (string, error) {
+	key, _, err := s.usual.Get(tx, func() (string, bool, error) {
+		list, err := s.Words(tx, Categories)
+		if err != nil {
+			return "", false, err
+		}
+		return list[0].Key, true, nil
+	})
+	return key, err
 }

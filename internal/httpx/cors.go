@@ -23,7 +23,7 @@ type CORS struct {
 }
 
 // exposed are the answer headers a page may read (platform reference §1.8).
-const exposed = "Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, Idempotency-Replayed"
+const exposed = "Retry-After, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, Idempotency-Replayed"
 
 const preflightMethods = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
 

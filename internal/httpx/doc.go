@@ -14,7 +14,8 @@
 // A request passes: panic recovery, request id, access log, CORS headers, the
 // draining gate, the path step, the choice of face and route (404, 405),
 // OPTIONS, the check of path and query text, the announced body length (413),
-// authentication (401), the scope (403), the rate limit (429), the body (413),
+// authentication (401), the scope (403), the rate limit (429, which a call without
+// the scope spends too), the body (413),
 // idempotency, the handler. Everything after the choice of the face answers in
 // that face's envelope.
 package httpx

@@ -33,10 +33,13 @@ type limiter struct {
 	mu      sync.Mutex
 	buckets map[bucketKey]*rate.Limiter
 	swept   time.Time
+
+	spans      map[bucketKey]span
+	sweptSpans time.Time
 }
 
 func newLimiter(c clock.Clock) *limiter {
-	return &limiter{clock: c, max: maxBuckets, buckets: map[bucketKey]*rate.Limiter{}, swept: c.Now()}
+	return &limiter{clock: c, max: maxBuckets, buckets: map[bucketKey]*rate.Limiter{}, swept: c.Now(), spans: map[bucketKey]span{}, sweptSpans: c.Now()}
 }
 
 // verdict is what one call learns about its bucket.
@@ -120,8 +123,9 @@ func (v verdict) headers(h http.Header) {
 	h.Set("RateLimit", fmt.Sprintf("limit=%d, remaining=%d, reset=%d", v.rate.Burst, v.remaining, int(v.reset/time.Second)))
 }
 
-func (v verdict) fault() error {
-	return fault.New(fault.RateLimited, "too many requests: wait %d s, then send again", int(v.wait/time.Second)).After(v.wait)
+func tooMany(wait time.Duration) error {
+	wait = seconds(wait.Seconds())
+	return fault.New(fault.RateLimited, "too many requests: wait %d s, then send again", int(wait/time.Second)).After(wait)
 }
 
 // callerIP returns the address to hold a caller to. IPv6 callers own whole /64

@@ -23,6 +23,7 @@ type Request struct {
 	bodyRead bool
 	bodyErr  error
 	draining <-chan struct{}
+	failed   error
 }
 
 type requestKey struct{}
@@ -36,6 +37,10 @@ func From(ctx context.Context) *Request {
 // Param returns a path parameter, unescaped once; "" when the route has none of
 // that name. The name "*" is the rest of a catch-all pattern.
 func (r *Request) Param(name string) string { return r.params[name] }
+
+// Failed tells the access log why a Raw handler answered an error, or cut its
+// answer off.
+func (r *Request) Failed(err error) { r.failed = err }
 
 // Draining is closed when the server stops taking new requests.
 func (r *Request) Draining() <-chan struct{} { return r.draining }

@@ -105,37 +105,91 @@ func (x *exchange) authenticate() error {
 	p, err := x.room.Authenticate(x.r.Context(), x.r)
 	if err != nil {
 		if f := fault.As(err); f != nil && f.Code == fault.Unauthorized {
-			v := x.s.limiter.take(bucketKey{ip: callerIP(x.r.RemoteIP), name: "unauthenticated"}, x.s.opts.AuthFailures)
-			if !v.ok {
-				v.headers(x.w.Header())
-				return v.fault()
+			if limited := x.stranger(); limited != nil {
+				return limited
 			}
 		}
 		return err
 	}
 	x.r.Principal = p
+	name := x.limit()
+	limited := x.spend(bucketKey{key: p.Key, name: name}, name)
 	if !p.Allows(x.route.Scope) {
 		return fault.New(fault.Forbidden, "this key lacks the scope %s; use a key that has it", x.route.Scope).
 			Because("scope").With("scope", x.route.Scope)
 	}
-	name := x.route.Limit
-	if name == "" {
-		name = "default"
-	}
-	return x.spend(bucketKey{key: p.Key, name: name}, name)
+	return limited
 }
 
+// limit is the name of the limit that a known caller spends from.
+func (x *exchange) limit() string {
+	if x.route != nil && x.route.Limit != "" {
+		return x.route.Limit
+	}
+	if x.route == nil && x.room.Window != nil && x.room.Window.Limit != "" {
+		return x.room.Window.Limit
+	}
+	return "default"
+}
+
+// spend takes one call from a limit and says in the headers what is left of it.
 func (x *exchange) spend(k bucketKey, name string) error {
 	r, own := x.r.Principal.Rates[name]
 	if !own && x.s.opts.Limits != nil {
 		r = x.s.opts.Limits(name)
 	}
+	return x.take(k, r)
+}
+
+// stranger takes one call of an address that nobody knows.
+func (x *exchange) stranger() error {
+	x.counted = true
+	if x.room.Window != nil {
+		return x.take(bucketKey{ip: callerIP(x.r.RemoteIP), name: "unauthenticated"}, x.s.opts.AuthFailures)
+	}
+	v := x.s.limiter.take(bucketKey{ip: callerIP(x.r.RemoteIP), name: "unauthenticated"}, x.s.opts.AuthFailures)
+	if v.ok {
+		return nil // who is no caller yet is not told
+	}
+	v.headers(x.w.Header())
+	return tooMany(v.wait)
+}
+
+func (x *exchange) take(k bucketKey, r Rate) error {
+	x.counted = true
+	if w := x.room.Window; w != nil {
+		v := x.s.limiter.count(k, r, w.Every)
+		v.headers(x.w.Header(), w)
+		if !v.ok {
+			return tooMany(v.wait)
+		}
+		return nil
+	}
 	v := x.s.limiter.take(k, r)
 	v.headers(x.w.Header())
 	if !v.ok {
-		return v.fault()
+		return tooMany(v.wait)
 	}
 	return nil
+}
+
+// tally makes a refusal that came before the caller was looked at count as well,
+// and say where the caller stands, for faces that promise that of every answer.
+// An outage asks nothing more of the database.
+func (x *exchange) tally(refusal error) {
+	if x.counted || x.room == nil || x.room.Window == nil {
+		return
+	}
+	f := fault.As(refusal)
+	if f != nil && f.Code != fault.Unavailable && x.room.Authenticate != nil && (x.route == nil || !x.route.Public) {
+		if p, err := x.room.Authenticate(x.r.Context(), x.r); err == nil {
+			x.r.Principal = p
+			name := x.limit()
+			_ = x.spend(bucketKey{key: p.Key, name: name}, name)
+			return
+		}
+	}
+	_ = x.stranger()
 }
 
 // answer reads the body and runs the handler, under its idempotency key if it
@@ -202,6 +256,7 @@ func (x *exchange) fail(err error) {
 		return
 	}
 	discard(x.hr, x.hr.Body)
+	x.tally(err)
 	err = settle(err)
 	x.failure = err
 	retryHeader(x.w.Header(), err)

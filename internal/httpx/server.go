@@ -88,6 +88,7 @@ type exchange struct {
 	allow   []string      // the methods the path has, when route is nil
 	failure error         // what WriteError was told, for the log
 	gone    bool          // the caller left before the answer
+	counted bool          // a rate limit was asked about this request
 }
 
 // ServeHTTP takes a request through the order of the package's comment.
@@ -172,6 +173,10 @@ const statusGone = 499
 // log writes one line per request: never keys, bodies or query values.
 func (x *exchange) log(took time.Duration) {
 	status := x.status()
+	if x.failure == nil && x.r.failed != nil {
+		x.failure = x.r.failed
+		x.gone = x.gone || x.hr.Context().Err() != nil
+	}
 	level := slog.LevelInfo
 	switch {
 	case status == http.StatusServiceUnavailable:

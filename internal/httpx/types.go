@@ -56,6 +56,9 @@ type Face struct {
 	// IdempotencyField is a top-level body field that may carry the idempotency
 	// key when no header does (platform reference §1.7); "" = none.
 	IdempotencyField string
+	// Window, when not nil, counts calls in fixed windows and tells so in every
+	// answer.
+	Window *Window
 }
 
 // Principal is who a request speaks for.
@@ -67,6 +70,9 @@ type Principal struct {
 	Scopes     []string
 	Group      id.ID // the group the key is bound to, or zero
 	User       id.ID // the agent the key is bound to, or zero
+	// Provider is the word under which what comes through the key is known, "" when
+	// the face has no such thing.
+	Provider string
 	// Rates are the key's own rate limits by limit name; they replace the
 	// server's.
 	Rates map[string]Rate

@@ -182,6 +182,28 @@ func (l *Ledger) keep(tx *store.Tx, c httpx.Claim, resp *httpx.Response) error {
 	return err
 }
 
+// ForgetIn deletes the answers of a tenant that hold one of the texts, such as the
+// id of a person who was erased: a repeated request is carried out anew. It reads
+// every answer that the tenant got in the last 24 hours.
+func (l *Ledger) ForgetIn(tx *store.Tx, texts []string) (int64, error) {
+	holds := "INSTR"
+	if tx.Dialect() == store.Postgres {
+		holds = "STRPOS"
+	}
+	var n int64
+	for _, text := range texts {
+		if text == "" {
+			continue
+		}
+		gone, err := tx.Exec("DELETE FROM idempotency WHERE tenant_id=?1 AND ("+holds+"(COALESCE(body, ''), ?2)>0 OR "+holds+"(path, ?2)>0 OR "+holds+"(token, ?2)>0)", text)
+		if err != nil {
+			return n, err
+		}
+		n += gone
+	}
+	return n, nil
+}
+
 const sweepKind = "idempotency.sweep"
 
 // RegisterJobs has old answers deleted every hour.

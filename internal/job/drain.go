@@ -85,7 +85,8 @@ func (ls *Lanes) drain(ctx context.Context, l Ledger, lane Lane, poke <-chan str
 			busy--
 		case <-poke:
 		case <-timer:
-			if busy == 0 && (next.IsZero() || next.After(now.Add(ls.o.Linger))) {
+			// By the clock as it is now: a row may have fallen due meanwhile.
+			if busy == 0 && (next.IsZero() || next.After(ls.o.Clock.Now().Add(ls.o.Linger))) {
 				stop()
 				return
 			}

@@ -184,6 +184,13 @@ func (ls *Lanes) start(ctx context.Context, l Ledger, lane Lane) {
 			ls.mu.Lock()
 			delete(ls.active, key)
 			ls.mu.Unlock()
+			select {
+			case <-poke: // woken while it was letting go: nobody else will look
+				if ctx.Err() == nil {
+					ls.start(ctx, l, lane)
+				}
+			default:
+			}
 		}()
 		select {
 		case ls.slots <- struct{}{}:

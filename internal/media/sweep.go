@@ -78,3 +78,12 @@ func (s *Service) LetGoIn(tx *store.Tx, file id.ID) error {
 	_, err := tx.Exec("UPDATE media SET check_at=? WHERE tenant_id=? AND id=? AND state='ready'", tx.Now(), file)
 	return err
 }
+
+// DropIn deletes a file at once, unless somebody still uses it: the file of a
+// message that was erased.
+func (s *Service) DropIn(tx *store.Tx, file id.ID) error {
+	if _, err := tx.Exec("UPDATE media SET check_at=? WHERE tenant_id=? AND id=?", tx.Now(), file); err != nil {
+		return err
+	}
+	return s.sweepIn(tx, file)
+}

@@ -190,7 +190,7 @@ func (o *Outbox) tryIn(tx *store.Tx, a channel.Account, caps channel.Capabilitie
 		return err
 	}
 	send := channel.Outgoing{ID: row.ID, Attempt: row.Attempt + 1, To: row.Content.To, Kind: row.Content.Kind, Text: row.Content.Text,
-		Media: row.Content.Media, Template: row.Content.Template, Reaction: row.Content.Reaction}
+		Media: row.Content.Media, Template: row.Content.Template, Reaction: row.Content.Reaction, Prompt: row.Content.Prompt}
 	if !row.Content.ReplyTo.IsZero() {
 		if send.ReplyTo, err = o.messages.ReplyTarget(tx, row.Content.ReplyTo); err != nil {
 			return err

@@ -10,12 +10,16 @@ import (
 	"net/http"
 	"time"
 
+	"parley/internal/absence"
 	"parley/internal/access"
 	"parley/internal/account"
 	"parley/internal/agent"
+	"parley/internal/app"
 	"parley/internal/automation"
 	"parley/internal/channel"
 	"parley/internal/channel/inbound"
+	"parley/internal/channel/loopback"
+	"parley/internal/channel/messenger"
 	"parley/internal/channel/whatsapp"
 	"parley/internal/clock"
 	"parley/internal/config"
@@ -32,9 +36,13 @@ import (
 	"parley/internal/httpx"
 	"parley/internal/id"
 	"parley/internal/idempotency"
+	"parley/internal/intake"
+	"parley/internal/interaction"
 	"parley/internal/job"
 	"parley/internal/media"
+	"parley/internal/notification"
 	"parley/internal/outbox"
+	"parley/internal/quote"
 	"parley/internal/realtime"
 	"parley/internal/realtime/socketio"
 	"parley/internal/secret"
@@ -62,7 +70,12 @@ type App struct {
 	Automations   *automation.Service
 	Agents        *agent.Service
 	Handovers     *handover.Service
+	Quotes        *quote.Service
+	Interactions  *interaction.Service
+	Intake        *intake.Service
 	Webhooks      *webhook.Service
+	Notifications *notification.Service
+	Apps          *app.Service
 	Outbox        *outbox.Outbox
 	Jobs          *job.Console
 
@@ -147,7 +160,11 @@ func (a *App) build(box *secret.Box, o Options) error {
 	carriers := egress.New(egress.Options{AllowPrivate: allow, AllowLoopback: a.cfg.Simulate, Timeout: 8 * time.Minute, MaxBody: media.MaxFile + 1<<20})
 	a.outside = append(a.outside, carriers)
 	wa := whatsapp.New(providers, graph, a.cfg.GraphAPI, a.clock).WithFiles(carriers)
-	channels := map[string]channel.Channel{wa.Kind(): wa}
+	fb := messenger.New(providers, graph, a.cfg.GraphAPI, a.clock).WithFiles(carriers)
+	// Accounts of the loopback provider go nowhere, whatever their kind.
+	waOrLoop, _ := loopback.Over(wa)
+	fbOrLoop, _ := loopback.Over(fb)
+	channels := map[string]channel.Channel{wa.Kind(): waOrLoop, fb.Kind(): fbOrLoop}
 
 	feed := event.NewLog()
 	a.Tenants = tenant.New(a.DB, box)
@@ -161,29 +178,54 @@ func (a *App) build(box *secret.Box, o Options) error {
 	a.Webhooks = webhook.NewService(a.DB, feed, a.Tenants, poster.New(hooks))
 	a.Automations = automation.NewService(a.DB, feed, a.Contacts, a.Deals, a.Conversations, a.Webhooks, a.Tenants, a.clock)
 	a.Agents = agent.NewService(a.DB, feed, a.Tenants)
+	// Whoever may call the sales API finds every contact there: the first group is
+	// made, which adopts those who came before it.
+	a.Access.OnMade(func(tx *store.Tx, k access.Key) error {
+		if k.Face != sales.Name {
+			return nil
+		}
+		_, err := a.Agents.RootIn(tx)
+		return err
+	})
 	a.Handovers = handover.NewService(a.DB, feed, a.Contacts, a.Deals, a.Agents)
+	a.Quotes = quote.NewService(a.DB, feed, a.Contacts, a.Agents, a.Handovers)
+	a.Interactions = interaction.NewService(a.DB, feed, a.Contacts, a.Conversations, a.Agents, a.Handovers, a.Quotes)
+	a.Notifications = notification.NewService(a.DB, feed, a.Contacts, a.Agents, a.Handovers, a.Access, a.Tenants, a.Webhooks)
+	a.Notifications.Reachable(hooks.Reachable)
+	a.Notifications.Logger(a.log)
+	a.Apps = app.NewService(a.DB, feed, app.Rooms{Tenants: a.Tenants, Access: a.Access, Agents: a.Agents, Contacts: a.Contacts, Handovers: a.Handovers,
+		Automations: a.Automations, Caller: poster.New(hooks)})
+	a.Intake = intake.NewService(a.DB, feed, a.Contacts, a.Deals, a.Agents, a.Handovers, a.Interactions)
 
 	idem := idempotency.New(a.DB)
+	a.Contacts.Follow(contact.Follower{Name: "idempotency", Erase: func(tx *store.Tx, e contact.Erased) error { return forgetAnswers(tx, idem, e) }})
+	absent := absence.NewService(a.DB, feed, a.Contacts, a.Agents, a.Handovers, a.Conversations)
 	a.runner = job.NewRunner(a.DB, job.Options{Node: a.node, Workers: a.cfg.Workers, Logger: a.log, Alone: o.alone})
 	a.Jobs = job.NewConsole(a.DB, a.runner)
 	a.Contacts.RegisterJobs(a.runner)
 	a.Automations.RegisterJobs(a.runner)
 	a.Handovers.RegisterJobs(a.runner)
+	a.Apps.RegisterJobs(a.runner)
+	absent.RegisterJobs(a.runner)
 	a.Conversations.Files().At(a.cfg.Public)
 	a.Conversations.RegisterJobs(a.runner)
 	a.retain()
 	idem.RegisterJobs(a.runner)
-	a.lanes = job.NewLanes(a.DB, job.LaneOptions{Node: a.node, Logger: a.log})
+	a.lanes = job.NewLanes(a.DB, job.LaneOptions{Node: a.node, Logger: a.log, MaxLanes: 512})
 	a.lanes.Add(a.Outbox)
 	a.lanes.Add(a.Webhooks)
+	a.lanes.Add(a.Notifications)
 
 	a.metrics = metrics.New()
 	a.watch()
 	a.platform = platform.New(platform.Services{Access: a.Access, Tenants: a.Tenants, Contacts: a.Contacts, Deals: a.Deals,
 		Accounts: a.Accounts, Conversations: a.Conversations, Automations: a.Automations, Webhooks: a.Webhooks, Jobs: a.Jobs, System: a, Clock: a.clock,
-		Extra: inbound.Routes(inbound.Source{Kind: wa.Kind(), Receiver: wa, Accounts: a.Accounts, Conversations: a.Conversations}, platform.WhatsAppWebhookPath)})
+		Extra: append(inbound.Routes(inbound.Source{Kind: wa.Kind(), Receiver: wa, Accounts: a.Accounts, Conversations: a.Conversations}, platform.WhatsAppWebhookPath),
+			inbound.Routes(inbound.Source{Kind: fb.Kind(), Receiver: fb, Accounts: a.Accounts, Conversations: a.Conversations}, platform.MessengerWebhookPath)...)})
 	a.sales = sales.New(sales.Services{Access: a.Access, Tenants: a.Tenants, Contacts: a.Contacts, Deals: a.Deals, Accounts: a.Accounts,
-		Conversations: a.Conversations, Agents: a.Agents, Handovers: a.Handovers, Clock: a.clock})
+		Conversations: a.Conversations, Agents: a.Agents, Handovers: a.Handovers, Interactions: a.Interactions, Quotes: a.Quotes, Intake: a.Intake, Clock: a.clock,
+		Notifications: a.Notifications, Webhooks: a.Webhooks, Apps: a.Apps})
+	a.Notifications.Draw(a.sales.Renderer())
 	a.sockets = socketio.New(a.socketOptions())
 	a.live = realtime.New(a.DB, a.sockets, a.platform, box, a.log)
 	return a.serveable(o, idem)

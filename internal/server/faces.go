@@ -72,8 +72,11 @@ func (a *App) checks() []telemetry.Check {
 
 // limits are the rates of one API key.
 func (a *App) limits(name string) httpx.Rate {
-	if name == "trigger" {
+	switch name {
+	case "trigger":
 		return httpx.Rate{PerMinute: a.cfg.TriggerRate}
+	case "sales":
+		return httpx.Rate{PerMinute: a.cfg.SalesRate}
 	}
 	return httpx.Rate{PerMinute: a.cfg.RatePerMin}
 }

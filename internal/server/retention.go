@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"parley/internal/app"
 	"parley/internal/automation"
 	"parley/internal/event"
 	"parley/internal/job"
@@ -31,6 +32,7 @@ func (a *App) Prune(ctx context.Context) error {
 	}{
 		{a.cfg.KeepWebhooks, func(before time.Time) (int64, error) { return a.Webhooks.Prune(ctx, before, batch) }},
 		{a.cfg.KeepEvents, func(before time.Time) (int64, error) { return event.Prune(ctx, a.DB, before, batch) }},
+		{app.KeepNotices, func(before time.Time) (int64, error) { return a.Apps.Prune(ctx, before, batch) }},
 	} {
 		for p.keep > 0 {
 			n, err := p.prune(a.clock.Now().Add(-days(p.keep)))

@@ -10,6 +10,7 @@ import (
 
 	"parley/internal/account"
 	"parley/internal/channel"
+	"parley/internal/channel/messenger"
 	"parley/internal/channel/whatsapp"
 	"parley/internal/clock"
 	"parley/internal/egress"
@@ -96,15 +97,21 @@ func (s *simulated) connect(ctx context.Context, app *App, base string) error {
 	return nil
 }
 
-// arrange makes a tenant's WhatsApp accounts known to the simulator, as if they
-// had been set up at Meta. A tenant without one gets one, with the templates of
-// the demo, so that a new tenant can send at once.
+// arrange makes a tenant's WhatsApp numbers and Facebook pages known to the
+// simulator, as if they had been set up at Meta. A tenant without a number gets
+// one, with the templates of the demo, and a page, so that a new tenant can send
+// at once.
 func (s *simulated) arrange(ctx context.Context, app *App, base string, tenant id.ID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	accounts, err := app.Accounts.List(ctx, tenant)
 	if err != nil {
 		return err
+	}
+	for _, a := range accounts {
+		if a.Kind == messenger.Kind {
+			s.addPage(a, base)
+		}
 	}
 	accounts = slices.DeleteFunc(accounts, func(a channel.Account) bool { return a.Kind != whatsapp.Kind })
 	fresh := len(accounts) == 0
@@ -118,6 +125,12 @@ func (s *simulated) arrange(ctx context.Context, app *App, base string, tenant i
 			return err
 		}
 		accounts = append(accounts, a)
+		page, err := app.Accounts.Connect(ctx, tenant, account.NewAccount{Kind: messenger.Kind, ExternalID: "page-" + short,
+			Secrets: map[string]string{"token": secret.NewToken("", 16), "appSecret": secret.NewToken("", 16), "verifyToken": secret.NewToken("", 8)}})
+		if err != nil {
+			return err
+		}
+		s.addPage(page, base)
 	}
 	for _, a := range accounts {
 		s.add(a, base)
@@ -126,6 +139,14 @@ func (s *simulated) arrange(ctx context.Context, app *App, base string, tenant i
 		_, err = app.Conversations.Templates().Sync(ctx, tenant)
 	}
 	return err
+}
+
+// addPage makes a Facebook page known to the simulator.
+func (s *simulated) addPage(a channel.Account, base string) {
+	if err := s.world.AddPage(simulator.Page{ID: a.ExternalID, Token: a.Secrets["token"], AppSecret: a.Secrets["appSecret"],
+		WebhookURL: base + platform.MessengerWebhookPath, GraphURL: base + graphPrefix}); err != nil {
+		s.log.Warn("the simulator refused a page", "page", a.ExternalID, "error", err)
+	}
 }
 
 func (s *simulated) add(a channel.Account, base string) {

@@ -34,6 +34,30 @@ func (s *Simulator) control(mux *http.ServeMux) {
 	mux.HandleFunc("POST /_sim/reply", handle(func(r *http.Request, in Reply) (any, error) {
 		return s.Reply(r.Context(), in)
 	}))
+	mux.HandleFunc("POST /_sim/pages", handle(func(r *http.Request, in Page) (any, error) {
+		return map[string]any{"ok": true}, s.AddPage(in)
+	}))
+	mux.HandleFunc("GET /_sim/pages", handle(func(*http.Request, none) (any, error) {
+		list := s.Pages()
+		for i := range list {
+			list[i].Token, list[i].AppSecret = "", ""
+		}
+		return map[string]any{"pages": list}, nil
+	}))
+	mux.HandleFunc("GET /_sim/messenger/inbox", handle(func(r *http.Request, _ none) (any, error) {
+		list, err := s.PageInbox(r.URL.Query().Get("to"))
+		return map[string]any{"messages": list}, err
+	}))
+	mux.HandleFunc("POST /_sim/messenger/reply", handle(func(r *http.Request, in PageReply) (any, error) {
+		return s.PageReply(r.Context(), in)
+	}))
+	mux.HandleFunc("POST /_sim/messenger/block", handle(func(r *http.Request, in struct {
+		Person  string `json:"person"`
+		Page    string `json:"page"`
+		Blocked bool   `json:"blocked"`
+	}) (any, error) {
+		return map[string]any{"ok": true}, s.Block(in.Person, in.Page, in.Blocked)
+	}))
 	mux.HandleFunc("POST /_sim/optout", handle(func(r *http.Request, in struct {
 		From   string `json:"from"`
 		To     string `json:"to"`

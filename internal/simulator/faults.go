@@ -68,7 +68,8 @@ func (s *Simulator) InjectFault(f Fault) error {
 		return fault.Field("duplicates", "duplicates must be between 0 and 100")
 	}
 	if f.Code != 0 {
-		if _, ok := rules[f.Code]; !ok {
+		_, ok := rules[f.Code]
+		if _, page := pageRules[f.Code]; !ok && !page {
 			return fault.Field("code", "code %d is not one of Meta's error codes that the simulator knows", f.Code)
 		}
 	}

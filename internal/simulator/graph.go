@@ -20,6 +20,7 @@ func (s *Simulator) Handler() http.Handler {
 	mux.HandleFunc("POST /{version}/{node}/messages", s.postMessage)
 	mux.HandleFunc("GET /{version}/{node}/message_templates", s.getTemplates)
 	mux.HandleFunc("POST /{version}/{node}/media", s.postMedia)
+	mux.HandleFunc("POST /{version}/{node}/message_attachments", s.postAttachment)
 	mux.HandleFunc("GET /{version}/{node}", s.getMedia)
 	control := http.NewServeMux() // of its own: its catch-all would clash with /{version}/{node}
 	s.control(control)
@@ -82,6 +83,10 @@ func (s *Simulator) account(r *http.Request) (Account, *graphError) {
 }
 
 func (s *Simulator) postMessage(w http.ResponseWriter, r *http.Request) {
+	if s.isPage(r.PathValue("node")) && versionForm.MatchString(r.PathValue("version")) {
+		s.postPageMessage(w, r)
+		return
+	}
 	a, gerr := s.account(r)
 	if gerr != nil {
 		s.refuseHTTP(w, gerr, 0)

@@ -127,6 +127,9 @@ func (s *Simulator) postMedia(w http.ResponseWriter, r *http.Request) {
 // points (?bytes=1), both only with the token (Meta Cloud API, "Media, Get media
 // URL" and "Download media").
 func (s *Simulator) getMedia(w http.ResponseWriter, r *http.Request) {
+	if s.getPageNode(w, r) {
+		return
+	}
 	id := r.PathValue("node")
 	if s.fileFault(w, r, "download", "") {
 		return

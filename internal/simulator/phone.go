@@ -14,6 +14,7 @@ type phoneKey struct{ account, phone string }
 type phone struct {
 	lastWrote time.Time // opens the window
 	optedOut  bool
+	blocked   bool // on Messenger: unavailable to the page
 	pair      pair
 	inbox     []Received // at most RingSize, oldest first
 }

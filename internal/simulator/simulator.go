@@ -1,6 +1,6 @@
 // Package simulator fakes the outside world as real HTTP servers, so that
 // Parley can be tried, demonstrated and tested without a provider's account.
-// It owns a fake of Meta's Graph API with the phones behind it: it enforces the
+// It owns a fake of Meta's Graph API, WhatsApp and Messenger, with the phones behind it: it enforces the
 // documented limits, sends signed webhooks, goes wrong on request and can be
 // asked what the phones received.
 //
@@ -67,13 +67,17 @@ type Simulator struct {
 	rng       *rand.Rand
 	accounts  map[string]*Account // by phone number id
 	order     []string            // phone number ids as registered
+	pages     map[string]*Page    // by page id
+	pageOrder []string
 	templates map[string][]Template
 	phones    map[phoneKey]*phone
 	phoneAge  []phoneKey // as first seen
 	rates     map[string]*bucket
 	media     *mediaStore
 	faults    faultState
-	sentTo    map[string]string // phone -> the number that wrote to it last
+	sentTo    map[string]string   // phone -> the number that wrote to it last
+	profiles  map[string]profile  // people on Messenger, by page-scoped id
+	sent      map[string][]string // their messages' files, by message id
 	post      *postman
 	nextID    uint64
 }
@@ -115,6 +119,7 @@ func (s *Simulator) clear() {
 	s.accounts = map[string]*Account{}
 	s.order = nil
 	s.templates = map[string][]Template{}
+	s.pages, s.pageOrder = map[string]*Page{}, nil
 	s.clearTraffic()
 }
 
@@ -126,6 +131,7 @@ func (s *Simulator) clearTraffic() {
 	s.media = newMediaStore()
 	s.faults = faultState{}
 	s.sentTo = map[string]string{}
+	s.profiles, s.sent = map[string]profile{}, map[string][]string{}
 }
 
 // Reset forgets messages, open windows, opt-outs, faults, pending webhooks and

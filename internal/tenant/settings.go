@@ -23,9 +23,18 @@ type Settings struct {
 	Timezone string `json:"timezone,omitempty"`
 	// Currency of deals that name none (ISO 4217, default INR).
 	Currency string `json:"currency,omitempty"`
+	// Distance is the unit of distances that name none: km or mi (default km; sales
+	// reference §3.1, Defaults).
+	Distance string `json:"distance,omitempty"`
 	// WorkersMax is how many jobs of the tenant run at once (default 2, seed 000,
 	// workers.maxParallelTasks).
 	WorkersMax int `json:"workersMax,omitempty"`
+	// ProspectShape is how notifications hold a prospect, and its agent: as an array
+	// of one or as an object (default array; sales reference §6, 1).
+	ProspectShape string `json:"webhookProspectShape,omitempty"`
+	// MergePeriodDays is kept for clients that set it; merging has no period here
+	// (default 90; sales reference §4.1).
+	MergePeriodDays int `json:"mergePeriodDays,omitempty"`
 }
 
 // Defaults of Settings.
@@ -33,6 +42,7 @@ const (
 	DefaultRegion     = "IN"
 	DefaultTimezone   = "Asia/Kolkata"
 	DefaultCurrency   = "INR"
+	DefaultDistance   = "km"
 	DefaultWorkersMax = 2
 )
 
@@ -46,8 +56,17 @@ func (s Settings) withDefaults() Settings {
 	if s.Currency == "" {
 		s.Currency = DefaultCurrency
 	}
+	if s.Distance == "" {
+		s.Distance = DefaultDistance
+	}
+	if s.ProspectShape == "" {
+		s.ProspectShape = "array"
+	}
 	if s.WorkersMax == 0 {
 		s.WorkersMax = DefaultWorkersMax
+	}
+	if s.MergePeriodDays == 0 {
+		s.MergePeriodDays = 90
 	}
 	return s
 }
@@ -78,6 +97,7 @@ func (s Settings) checked() (Settings, error) {
 	s.Region = strings.ToUpper(strings.TrimSpace(s.Region))
 	s.Currency = strings.ToUpper(strings.TrimSpace(s.Currency))
 	s.Timezone = strings.TrimSpace(s.Timezone)
+	s.Distance = strings.ToLower(strings.TrimSpace(s.Distance))
 	var c fault.Collector
 	if s.Region != "" && !regionForm.MatchString(s.Region) {
 		c.Add(fault.Field("region", "a region is a two-letter country code such as IN"))
@@ -89,6 +109,15 @@ func (s Settings) checked() (Settings, error) {
 		if _, err := time.LoadLocation(s.Timezone); err != nil || s.Timezone == "Local" {
 			c.Add(fault.Field("timezone", "a time zone is a name such as Asia/Kolkata"))
 		}
+	}
+	if s.Distance != "" && s.Distance != "km" && s.Distance != "mi" {
+		c.Add(fault.Field("distance", "distances are counted in km or mi"))
+	}
+	if s.ProspectShape != "" && s.ProspectShape != "array" && s.ProspectShape != "object" {
+		c.Add(fault.Field("webhookProspectShape", "notifications hold a prospect as array or as object"))
+	}
+	if s.MergePeriodDays < 0 || s.MergePeriodDays > 36500 {
+		c.Add(fault.Field("mergePeriodDays", "mergePeriodDays must be a number of days from 1 to 36500"))
 	}
 	if s.WorkersMax < 0 || s.WorkersMax > 1000 {
 		c.Add(fault.Field("workersMax", "the number of workers must be between 1 and 1000"))

@@ -44,13 +44,14 @@ var Invariants = []Invariant{
 		WHERE l.state IS NULL OR l.state <> x.state OR l.at <> x.at OR l.position <> x.position
 		UNION ALL SELECT DISTINCT l.tenant_id, l.contact_id, 'a log without a consent: ' || l.channel || ' ' || l.purpose FROM consent_log l
 		LEFT JOIN contact_consent x ON x.tenant_id=l.tenant_id AND x.contact_id=l.contact_id AND x.channel=l.channel AND x.purpose=l.purpose WHERE x.state IS NULL`},
-	{"contact-child", "Every note, inquiry, consent, and place in the index of words and references belongs to a contact that exists.",
+	{"contact-child", "Every note, inquiry, consent, and place in the index of words, references and attributes belongs to a contact that exists.",
 		`SELECT x.tenant_id, x.id, 'no such contact' FROM (SELECT tenant_id, contact_id, 'note ' || id AS id FROM note
 		UNION ALL SELECT tenant_id, contact_id, 'inquiry ' || id FROM inquiry
 		UNION ALL SELECT tenant_id, contact_id, 'consent ' || contact_id FROM contact_consent
 		UNION ALL SELECT tenant_id, contact_id, 'consent log ' || contact_id FROM consent_log
 		UNION ALL SELECT tenant_id, contact_id, 'word ' || contact_id FROM contact_word
-		UNION ALL SELECT tenant_id, contact_id, 'reference ' || contact_id FROM contact_ref) x
+		UNION ALL SELECT tenant_id, contact_id, 'reference ' || contact_id FROM contact_ref
+		UNION ALL SELECT tenant_id, contact_id, 'attribute ' || contact_id FROM contact_attribute) x
 		LEFT JOIN contact c ON c.tenant_id=x.tenant_id AND c.id=x.contact_id WHERE c.id IS NULL`},
 	{"pipeline-default", "A tenant with pipelines has one default, and each pipeline with stages one default stage.",
 		`SELECT tenant_id, MIN(id), 'default pipelines: ' || SUM(CASE WHEN is_default THEN 1 ELSE 0 END) FROM pipeline
@@ -193,11 +194,19 @@ var Invariants = []Invariant{
 		OR ((status='archived') <> (archived_at IS NOT NULL) AND status <> 'processing') OR (status='processing') <> (held_status <> '')
 		OR (archiving_reason <> '' AND archived_at IS NULL) OR (offer_agent_id IS NOT NULL AND status <> 'unclaimed')
 		OR status NOT IN ('unclaimed','new','followUp','processing','archived')`},
+	{"selection-whole", "A selection has every page of its contacts.",
+		`SELECT s.tenant_id, s.id, COUNT(p.page) || ' pages for ' || s.total FROM selection s LEFT JOIN selection_page p ON p.tenant_id=s.tenant_id AND p.selection_id=s.id
+		GROUP BY s.tenant_id, s.id, s.total HAVING COUNT(p.page) <> (s.total+999)/1000
+		UNION ALL SELECT p.tenant_id, p.selection_id, 'no such selection' FROM selection_page p LEFT JOIN selection s ON s.tenant_id=p.tenant_id AND s.id=p.selection_id WHERE s.id IS NULL`},
 	{"handover-log", "The work on a contact is where the newest entry of its history led, and the history's versions have no gap.",
 		`SELECT h.tenant_id, h.contact_id, h.status || ' at version ' || h.version || ' of ' || COUNT(l.version) FROM handover h
 		LEFT JOIN handover_log l ON l.tenant_id=h.tenant_id AND l.contact_id=h.contact_id GROUP BY h.tenant_id, h.contact_id, h.status, h.version, h.group_id, h.agent_id
 		HAVING h.version <> COUNT(l.version) OR h.version <> COALESCE(MAX(l.version), 0)
 		OR SUM(CASE WHEN l.version=h.version AND l.status=h.status AND l.group_id=h.group_id AND COALESCE(l.agent_id, '')=COALESCE(h.agent_id, '') THEN 1 ELSE 0 END) <> 1`},
+	{"quote-state", "A quote belongs to a contact that exists; it is pending, or accepted or rejected and says when.",
+		`SELECT q.tenant_id, q.id, 'no such contact' FROM quote q LEFT JOIN contact c ON c.tenant_id=q.tenant_id AND c.id=q.contact_id WHERE c.id IS NULL
+		UNION ALL SELECT tenant_id, id, status FROM quote WHERE status NOT IN ('pending','accepted','rejected')
+		OR (status='accepted') <> (accepted_at IS NOT NULL) OR (status='rejected') <> (rejected_at IS NOT NULL)`},
 	{"key-tenant", "Every key and every secret belongs to a tenant that exists.",
 		`SELECT k.tenant_id, k.id, 'no such tenant' FROM access_key k LEFT JOIN tenant t ON t.tenant_id=k.tenant_id WHERE t.tenant_id IS NULL
 		UNION ALL SELECT s.tenant_id, s.name, 'no such tenant' FROM tenant_secret s LEFT JOIN tenant t ON t.tenant_id=s.tenant_id WHERE t.tenant_id IS NULL`},

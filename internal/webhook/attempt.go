@@ -52,7 +52,7 @@ func (s *Service) attempt(ctx context.Context, c claimed) {
 	err := s.db.Write(rec, c.Tenant, func(tx *store.Tx) error {
 		o := o
 		if o.state == Pending && o.next.IsZero() {
-			o.next = tx.Now().Add(Policies[c.Policy].pause(c.Attempt))
+			o.next = tx.Now().Add(Policies[c.Policy].pause(c.ID, c.Attempt))
 		}
 		return s.settle(tx, c, o)
 	})
@@ -62,23 +62,34 @@ func (s *Service) attempt(ctx context.Context, c claimed) {
 }
 
 func (s *Service) call(ctx context.Context, c claimed) outcome {
-	if c.NoSecret != "" {
+	p := Policies[c.Policy]
+	if c.NoSecret != "" && !p.Unsigned {
 		return outcome{state: Failed, err: c.NoSecret}
 	}
-	p := Policies[c.Policy]
-	sig := Sign(c.Secret, []byte(c.Body))
+	if c.Gone {
+		return outcome{state: Failed, err: "its body was erased"}
+	}
+	body := []byte(c.Body)
+	if p.Stamp != "" {
+		body = stamps[p.Stamp](c, s.db.Clock().Now())
+	}
 	cctx, cancel := context.WithTimeout(ctx, p.Timeout+time.Second)
 	defer cancel()
 	header := map[string]string{"content-type": "application/json"}
 	for name, value := range c.Headers {
 		header[strings.ToLower(name)] = value
 	}
-	header[SignatureHeader], header[EventHeader] = sig, c.Event
+	sig := ""
+	if !p.Unsigned {
+		sig = Sign(c.Secret, body)
+		header[SignatureHeader] = sig
+	}
+	header[EventHeader] = c.Event
 	header[DeliveryHeader], header[AttemptHeader] = c.ID.String(), strconv.Itoa(c.Attempt)
-	res, err := s.sender.Post(cctx, Request{Method: c.Method, URL: c.URL, Body: []byte(c.Body), Timeout: p.Timeout, Header: header})
+	res, err := s.sender.Post(cctx, Request{Method: c.Method, URL: c.URL, Body: body, Timeout: p.Timeout, Header: header, Stay: p.Stay})
 	o := outcome{state: Pending, signature: sig, status: res.Status, body: keep(string(res.Body), max(p.Keep, keptBody))}
 	switch {
-	case err == nil && res.Status >= 200 && res.Status < 300:
+	case err == nil && p.succeeded(res.Status):
 		o.state = Sent
 		return o
 	case refused(err):
@@ -93,6 +104,9 @@ func (s *Service) call(ctx context.Context, c claimed) outcome {
 		o.err = err.Error()
 	default:
 		o.err = "the receiver answered with status " + strconv.Itoa(res.Status)
+		if !p.again(res.Status) {
+			o.state = Failed
+		}
 	}
 	if c.Attempt >= p.Attempts {
 		o.state = Failed
@@ -108,6 +122,11 @@ func refused(err error) bool {
 // settle records an outcome, unless the attempt is no longer the present one,
 // and lets the next delivery of the endpoint go.
 func (s *Service) settle(tx *store.Tx, c claimed, o outcome) error {
+	if o.state == Pending {
+		if err := s.wanted(tx, c, &o); err != nil {
+			return err
+		}
+	}
 	next := o.next
 	if next.IsZero() {
 		next = tx.Now()
@@ -118,7 +137,7 @@ func (s *Service) settle(tx *store.Tx, c claimed, o outcome) error {
 	if err != nil || n == 0 {
 		return err // n == 0: a later attempt has it now
 	}
-	if o.state != Pending {
+	if o.state != Pending && !Policies[c.Policy].Quiet {
 		if err := s.announce(tx, c, o.state); err != nil {
 			return err
 		}
@@ -126,6 +145,22 @@ func (s *Service) settle(tx *store.Tx, c claimed, o outcome) error {
 	job.WakeLane(tx, ledgerName, c.Endpoint)
 	return nil
 }
+
+// wanted gives up what would be tried again when nobody wants it any more.
+func (s *Service) wanted(tx *store.Tx, c claimed, o *outcome) error {
+	alive, ok := s.alive[c.Policy]
+	if !ok {
+		return nil
+	}
+	yes, err := alive(tx, c.Endpoint)
+	if err == nil && !yes {
+		o.state, o.next = Failed, time.Time{}
+		o.err = unwanted + "; the last attempt: " + o.err
+	}
+	return err
+}
+
+const unwanted = "given up: the subscription has ended"
 
 // keep cuts text to at most n bytes that both databases store.
 func keep(s string, n int) string {

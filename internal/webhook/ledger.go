@@ -3,6 +3,8 @@ package webhook
 import (
 	"context"
 	"database/sql"
+	"slices"
+	"strings"
 	"time"
 
 	"parley/internal/event"
@@ -17,28 +19,64 @@ func (s *Service) Name() string { return ledgerName }
 
 // head holds for the delivery d that goes next of its (endpoint, subject): none
 // of them is under way, and it is the oldest that waits. A younger one stays
-// behind it also while it waits for its next attempt.
+// behind it also while it waits for its next attempt. The condition on the state is
+// written as that of the index webhook_open, or SQLite does not use it.
 const head = `NOT EXISTS (SELECT 1 FROM webhook_delivery e
 	WHERE e.tenant_id=d.tenant_id AND e.endpoint=d.endpoint AND e.subject=d.subject AND e.id<>d.id
-	AND (e.state='sending' OR (e.state='pending' AND e.id<d.id)))`
+	AND e.state IN ('pending', 'sending') AND (e.state='sending' OR e.id<d.id))`
 
-// Due returns endpoints with deliveries that may go now, the tenants in turn.
+// Due returns endpoints with deliveries that may go now, the tenants in turn. It
+// steps from lane to lane along the index webhook_lane, however long they are.
 func (s *Service) Due(ctx context.Context, now time.Time, limit int) ([]job.Lane, time.Time, error) {
 	r := s.db.Read(ctx, id.Zero)
-	rows, err := r.All().Query(`SELECT tenant_id, endpoint FROM (
-			SELECT l.tenant_id, l.endpoint, l.at, ROW_NUMBER() OVER (PARTITION BY l.tenant_id ORDER BY l.at, l.endpoint) AS turn FROM (
-				SELECT d.tenant_id, d.endpoint, MIN(d.next_at) AS at FROM webhook_delivery d
-				WHERE d.state='pending' AND d.next_at<=? AND `+head+` GROUP BY d.tenant_id, d.endpoint) l) o
-		ORDER BY turn, at LIMIT ?`, now, limit)
-	lanes, err := store.Collect(rows, err, func(rows *sql.Rows) (l job.Lane, err error) {
-		return l, rows.Scan(&l.Tenant, &l.Name)
-	})
+	tenants, err := steps[id.ID](r, "tenant_id", "")
 	if err != nil {
 		return nil, time.Time{}, err
+	}
+	var lanes []job.Lane
+	perTenant := make([][]job.Lane, len(tenants))
+	longest := 0
+	for i, t := range tenants {
+		names, err := steps[string](r, "endpoint", " AND d.tenant_id=?", t)
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+		for _, name := range names {
+			var one int
+			due, err := store.Found(r.All().QueryRow("SELECT 1 FROM webhook_delivery d WHERE d.tenant_id=? AND d.endpoint=? AND d.state='pending' AND d.next_at<=? AND "+head+" LIMIT 1", t, name, now).Scan(&one))
+			if err != nil {
+				return nil, time.Time{}, err
+			}
+			if due {
+				perTenant[i] = append(perTenant[i], job.Lane{Tenant: t, Name: name})
+			}
+			if len(perTenant[i]) == limit {
+				break
+			}
+		}
+		longest = max(longest, len(perTenant[i]))
+	}
+	for turn := 0; turn < longest && len(lanes) < limit; turn++ {
+		for _, of := range perTenant {
+			if turn < len(of) && len(lanes) < limit {
+				lanes = append(lanes, of[turn])
+			}
+		}
 	}
 	var next time.Time
 	err = r.All().QueryRow("SELECT MIN(next_at) FROM webhook_delivery WHERE state='pending' AND next_at>?", now).Scan(store.Time(&next))
 	return lanes, next, err
+}
+
+// steps lists the values of a column among waiting deliveries, one probe of the
+// index a value.
+func steps[T any](r store.Reader, column, among string, args ...any) ([]T, error) {
+	q := func(behind string) string {
+		return "(SELECT MIN(d." + column + ") FROM webhook_delivery d WHERE d.state='pending'" + among + behind + ")"
+	}
+	rows, err := r.All().Query("WITH RECURSIVE t(v) AS (SELECT "+q("")+" UNION ALL SELECT "+q(" AND d."+column+">t.v")+" FROM t WHERE t.v IS NOT NULL) SELECT v FROM t WHERE v IS NOT NULL",
+		append(append([]any{}, args...), args...)...)
+	return store.Collect(rows, err, func(rows *sql.Rows) (v T, err error) { return v, rows.Scan(&v) })
 }
 
 // claimed is a delivery under way.
@@ -56,19 +94,25 @@ type claimed struct {
 	Attempt   int
 	Secret    string
 	NoSecret  string // why there is no secret
+	Gone      bool   // the shared body was erased
 }
 
 // Claim leases deliveries of one endpoint: at most one of a subject, and at
 // most inFlight of the endpoint. The intent is on disk before the call is made.
 func (s *Service) Claim(ctx context.Context, l job.Lane, n int) ([]job.Work, time.Time, error) {
 	type result struct {
-		rows []claimed
-		next time.Time
+		rows  []claimed
+		next  time.Time
+		again bool
 	}
 	out, err := store.Write(ctx, s.db, l.Tenant, func(tx *store.Tx) (result, error) {
 		var res result
 		// Two holders of one lane, after a lost lease, must see each other's claims.
 		if err := tx.Lock("webhook_lane", l.Name); err != nil {
+			return res, err
+		}
+		if done, err := s.closed(tx, l.Name); err != nil || done {
+			res.again = done
 			return res, err
 		}
 		var busy int
@@ -80,17 +124,24 @@ func (s *Service) Claim(ctx context.Context, l job.Lane, n int) ([]job.Work, tim
 				WHERE tenant_id=? AND id IN (SELECT d.id FROM webhook_delivery d
 					WHERE d.tenant_id=?1 AND d.endpoint=? AND d.state='pending' AND d.next_at<=? AND `+head+`
 					ORDER BY d.next_at, d.id LIMIT ?)
-				RETURNING id, endpoint, url, method, event, policy, body, headers, trigger_id, attempt`,
+				RETURNING id, endpoint, url, method, event, policy, body, headers, trigger_id, attempt, body_id,
+					(SELECT b.body FROM webhook_body b WHERE b.tenant_id=webhook_delivery.tenant_id AND b.id=webhook_delivery.body_id)`,
 				tx.Now().Add(slack+longest()), tx.Now(), l.Name, tx.Now(), n)
 			res.rows, err = store.Collect(rows, err, func(rows *sql.Rows) (c claimed, err error) {
 				c.Tenant = l.Tenant
-				return c, rows.Scan(&c.ID, &c.Endpoint, &c.URL, &c.Method, &c.Event, &c.Policy, &c.Body, store.JSON(&c.Headers), &c.TriggerID, &c.Attempt)
+				var shared id.ID
+				var body sql.NullString
+				err = rows.Scan(&c.ID, &c.Endpoint, &c.URL, &c.Method, &c.Event, &c.Policy, &c.Body, store.JSON(&c.Headers), &c.TriggerID, &c.Attempt, &shared, &body)
+				if !shared.IsZero() {
+					c.Body, c.Gone = body.String, !body.Valid
+				}
+				return c, err
 			})
 			if err != nil {
 				return res, err
 			}
 		}
-		if len(res.rows) > 0 {
+		if slices.ContainsFunc(res.rows, func(c claimed) bool { return !Policies[c.Policy].Unsigned }) {
 			secret, err := s.secrets.Secret(tx, SecretName)
 			if err != nil && fault.As(err) == nil {
 				return res, err
@@ -107,6 +158,9 @@ func (s *Service) Claim(ctx context.Context, l job.Lane, n int) ([]job.Work, tim
 	if err != nil {
 		return nil, time.Time{}, err
 	}
+	if out.again { // to look again, at once
+		return []job.Work{func(context.Context) {}}, time.Time{}, nil
+	}
 	work := make([]job.Work, len(out.rows))
 	for i, c := range out.rows {
 		work[i] = func(ctx context.Context) { s.attempt(ctx, c) }
@@ -115,6 +169,25 @@ func (s *Service) Claim(ctx context.Context, l job.Lane, n int) ([]job.Work, tim
 		out.next = time.Time{} // the endpoint is full: the end of a call goes on
 	}
 	return work, out.next, nil
+}
+
+// closed gives up a batch of what waits in a lane that nobody wants any more, and
+// reports whether there was something.
+func (s *Service) closed(tx *store.Tx, lane string) (bool, error) {
+	if strings.Contains(lane, "://") { // the lane of a URL belongs to nobody
+		return false, nil
+	}
+	for policy, alive := range s.alive {
+		if yes, err := alive(tx, lane); err != nil || yes {
+			return false, err
+		}
+		n, err := tx.Exec(`UPDATE webhook_delivery SET state='failed', last_error=?, updated_at=? WHERE tenant_id=? AND id IN
+			(SELECT id FROM webhook_delivery WHERE tenant_id=?1 AND endpoint=? AND state='pending' AND policy=? LIMIT 500)`, unwanted, tx.Now(), lane, policy)
+		if err != nil || n > 0 {
+			return n > 0, err
+		}
+	}
+	return false, nil
 }
 
 // longest is the longest timeout of any policy.

@@ -27,7 +27,7 @@ const SecretName = "webhook_secret"
 const (
 	Pending = "pending" // waits for its turn or its next attempt
 	Sending = "sending" // leased: an attempt is under way
-	Sent    = "sent"    // the receiver answered 2xx
+	Sent    = "sent"    // the receiver answered with what its policy calls success
 	Failed  = "failed"  // refused, or its attempts are used up
 )
 
@@ -40,6 +40,11 @@ type Delivery struct {
 	Body      []byte // JSON, sent and signed byte for byte
 	Policy    string // a name of Policies; empty means DefaultPolicy
 	TriggerID id.ID  // the trigger call it answers, zero when none
+	// Lane is the endpoint's queue; "" is made of the URL's scheme, host and port.
+	// Receivers behind one host that must not hold each other up name their own.
+	Lane string
+	// Shared is a body of KeepBodyIn, in the place of Body.
+	Shared id.ID
 	// Headers travel beside our own; see CheckHeaders.
 	Headers map[string]string
 }
@@ -51,6 +56,8 @@ type Request struct {
 	Header  map[string]string
 	Body    []byte
 	Timeout time.Duration // bounds the whole call
+	// Stay answers a redirect instead of following it.
+	Stay bool
 }
 
 // Response is what a receiver answered. Body may be cut short.
@@ -71,32 +78,6 @@ type Secrets interface {
 	Secret(r store.Reader, name string) (string, error)
 }
 
-// Policy is a retry schedule as data.
-type Policy struct {
-	Attempts int             // at most
-	Timeout  time.Duration   // of one attempt
-	Pauses   []time.Duration // after the first, second ... failed attempt; the last one repeats
-	Keep     int             // bytes kept of an answer; 0 means 2 kB
-}
-
-// DefaultPolicy is the policy of a delivery that names none.
-const DefaultPolicy = "platform"
-
-// Policies are the known retry schedules. "platform": seed 000, callbacks
-// (3 attempts of 8 s, pauses of 2 s and 4 s).
-var Policies = map[string]Policy{
-	"platform": {Attempts: 3, Timeout: 8 * time.Second, Pauses: []time.Duration{2 * time.Second, 4 * time.Second}},
-	CallPolicy: {Attempts: 3, Timeout: 8 * time.Second, Pauses: []time.Duration{2 * time.Second, 4 * time.Second}, Keep: 32 << 10},
-}
-
-// pause returns how long to wait after the given failed attempt, from 1.
-func (p Policy) pause(attempt int) time.Duration {
-	if len(p.Pauses) == 0 {
-		return 0
-	}
-	return p.Pauses[min(max(attempt, 1), len(p.Pauses))-1]
-}
-
 const (
 	ledgerName = "webhook"
 	inFlight   = 8                // deliveries of one endpoint at work at once
@@ -113,11 +94,12 @@ type Service struct {
 	log     *event.Log
 	secrets Secrets
 	sender  Sender
+	alive   map[string]Alive // by policy
 }
 
 var _ job.Ledger = (*Service)(nil)
 
 // NewService returns the room. Deliveries leave through sender.
 func NewService(db *store.DB, log *event.Log, secrets Secrets, sender Sender) *Service {
-	return &Service{db: db, log: log, secrets: secrets, sender: sender}
+	return &Service{db: db, log: log, secrets: secrets, sender: sender, alive: map[string]Alive{}}
 }

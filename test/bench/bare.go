@@ -28,6 +28,8 @@ func becomeBound(args []string) (bound bool, err error) {
 		return true, serveBare(os.Stdin, os.Stdout)
 	case fanoutCommand:
 		return true, serveFanout(os.Stdin, os.Stdout)
+	case receiveCommand:
+		return true, serveReceiver(os.Stdin, os.Stdout)
 	}
 	return false, nil
 }

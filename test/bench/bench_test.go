@@ -89,9 +89,21 @@ func TestTheHarnessWorks(t *testing.T) {
 	if r.Start.ReadyMs <= 0 || r.Start.IdleRSS < 1<<20 || r.Start.BinaryBytes < 1<<20 || r.Start.Leads == 0 {
 		t.Errorf("%+v", r.Start)
 	}
+	few := options{Bin: bin, Clients: 4, Rounds: 1, Stretch: 200 * time.Millisecond, Warm: 50 * time.Millisecond, Contacts: 60}
+	if r.Sales, err = measureSales(few, t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Sales.Loads) != 3 || r.Sales.Adopted <= 0 {
+		t.Fatalf("%+v", r.Sales)
+	}
+	for i, f := range r.Sales.Loads {
+		if f.Rate <= 0 || f.RawRate <= 0 || f.BareRate <= 0 || f.Rows["inquiry"] != 1 || i < 2 && f.Rows["contact"] != float64(1-i) || i == 0 && f.Rows["deal"] != 1 {
+			t.Errorf("%+v", f)
+		}
+	}
 	var page bytes.Buffer
 	r.print(&page)
-	for _, must := range []string{"| lead ingest |", "| webhook, known people |", "| postgres |", "| three tags, by a call |", "ratio to raw", "same cores"} {
+	for _, must := range []string{"| lead ingest |", "| webhook, known people |", "| postgres |", "| three tags, by a call |", "| sales lead, known people |", "ratio to raw", "same cores"} {
 		if !strings.Contains(page.String(), must) {
 			t.Errorf("the page lacks %q:\n%s", must, page.String())
 		}

@@ -24,24 +24,26 @@ import (
 
 // options say what to measure and for how long.
 type options struct {
-	Bin      string        // the parley binary
-	Dir      string        // where data goes; a fresh folder below it
-	Clients  int           // connections that post at once
-	Rounds   int           // each is one stretch of every kind; the medians count
-	Stretch  time.Duration // of posting to the server, a round
-	Warm     time.Duration
-	Known    int64 // people who write again
-	Jobs     int   // no-op jobs to run on SQLite; a quarter of them on PostgreSQL
-	Paced    int   // jobs enqueued one by one, for the time to the start
-	Starts   int
-	Sockets  int
-	Contacts int
-	Calls    int
-	Runs     int64 // of rules of three steps, a round of each kind
-	Postgres bool
-	Only     string // comma-separated parts: leads, webhooks, runs, jobs, start, sockets, base (only when named)
-	JSON     string // file for the figures
-	Profile  string // folder for CPU profiles of the server, "" for none
+	Bin     string        // the parley binary
+	Dir     string        // where data goes; a fresh folder below it
+	Clients int           // connections that post at once
+	Rounds  int           // each is one stretch of every kind; the medians count
+	Stretch time.Duration // of posting to the server, a round
+	Warm    time.Duration
+	Known   int64 // people who write again
+	Jobs    int   // no-op jobs to run on SQLite; a quarter of them on PostgreSQL
+	Paced   int   // jobs enqueued one by one, for the time to the start
+	Starts  int
+	// Notifications are those to each of the endpoints.
+	Notifications int
+	Sockets       int
+	Contacts      int
+	Calls         int
+	Runs          int64 // of rules of three steps, a round of each kind
+	Postgres      bool
+	Only          string // comma-separated parts: leads, webhooks, runs, jobs, start, sockets, base, sales and notifications (only when named)
+	JSON          string // file for the figures
+	Profile       string // folder for CPU profiles of the server, "" for none
 }
 
 func (o options) wants(part string) bool {
@@ -66,13 +68,14 @@ func main() {
 	flag.Int64Var(&o.Known, "known", 2000, "people who have written before, in the load of known people")
 	flag.IntVar(&o.Jobs, "jobs", 20000, "no-op jobs to run on SQLite; a quarter of them on PostgreSQL")
 	flag.IntVar(&o.Paced, "paced", 600, "jobs enqueued one by one, for the time from enqueue to start")
+	flag.IntVar(&o.Notifications, "notifications", 50_000, "notifications to each of 20 endpoints")
 	flag.IntVar(&o.Starts, "starts", 7, "starts to take the median of")
 	flag.BoolVar(&o.Postgres, "postgres", true, "measure jobs on PostgreSQL too")
-	flag.IntVar(&o.Contacts, "contacts", 1_000_000, "contacts of the large base")
+	flag.IntVar(&o.Contacts, "contacts", 1_000_000, "contacts of the large base, and prospects of the sales API's")
 	flag.IntVar(&o.Calls, "calls", 200, "calls of each kind on the large base")
 	flag.IntVar(&o.Sockets, "sockets", 5000, "live connections at once; each needs a file handle on either side")
 	flag.Int64Var(&o.Runs, "runs", 6000, "runs of rules of three steps, in each round of each kind")
-	flag.StringVar(&o.Only, "only", "", "parts to run, with commas between: leads,webhooks,runs,jobs,start,sockets,base; base only when it is named")
+	flag.StringVar(&o.Only, "only", "", "parts to run, with commas between: leads,webhooks,runs,jobs,start,sockets,base,sales,notifications; the last three only when they are named")
 	flag.StringVar(&o.JSON, "json", "", "write the figures to this `file` as JSON")
 	flag.StringVar(&o.Profile, "profile", "", "write CPU profiles of the server's measured rounds to this `folder`")
 	flag.Parse()
@@ -170,6 +173,16 @@ func measure(o options) (r *report, err error) {
 	if o.Only != "" && o.wants("base") { // it takes a while
 		if r.Base, err = measureBase(o, dir); err != nil {
 			return r, fmt.Errorf("base: %w", err)
+		}
+	}
+	if o.Only != "" && o.wants("sales") { // so does this
+		if r.Sales, err = measureSales(o, dir); err != nil {
+			return r, fmt.Errorf("sales: %w", err)
+		}
+	}
+	if o.Only != "" && o.wants("notifications") {
+		if r.Notifications, err = measureNotifications(o, dir); err != nil {
+			return r, fmt.Errorf("notifications: %w", err)
 		}
 	}
 	r.Seconds = time.Since(begun).Seconds()

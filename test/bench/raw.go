@@ -41,6 +41,9 @@ type capture struct {
 	db   *sql.DB
 	seen map[string]int64           // the last rowid of each table
 	kept map[string]map[string]bool // the rows of each table without rowids
+	// after, when set, is a contact id: older contacts' rows of tables without
+	// rowids are no news.
+	after string
 }
 
 func newCapture(data string) (*capture, error) {
@@ -81,7 +84,7 @@ func (c *capture) news() ([]*tableRows, error) {
 func (c *capture) table(name string, keyed bool) (*tableRows, error) {
 	q := "SELECT rowid AS bench_rowid, * FROM " + name + " WHERE rowid > ? ORDER BY rowid"
 	if keyed {
-		q = "SELECT 0 AS bench_rowid, * FROM " + name + " WHERE ?=0 ORDER BY contact_id"
+		q = "SELECT 0 AS bench_rowid, * FROM " + name + " WHERE ?=0 AND contact_id>'" + c.after + "' ORDER BY contact_id"
 	}
 	rows, err := c.db.Query(q, c.seen[name])
 	if err != nil {

@@ -30,7 +30,11 @@ type report struct {
 	Start   *startFigures  `json:"start,omitempty"`
 	Sockets *socketFigures `json:"sockets,omitempty"`
 	Base    *baseFigures   `json:"base,omitempty"`
-	Seconds float64        `json:"seconds"` // of the whole run
+	Sales   *salesFigures  `json:"sales,omitempty"`
+	// Notifications are those to subscriptions of the sales API.
+	Notifications *notifyFigures `json:"notifications,omitempty"`
+
+	Seconds float64 `json:"seconds"` // of the whole run
 }
 
 // loadFigures are the medians over the rounds of a load; rates a second,
@@ -148,6 +152,12 @@ func (r *report) print(w io.Writer) {
 	}
 	if r.Base != nil {
 		r.Base.print(p)
+	}
+	if r.Sales != nil {
+		r.Sales.print(p)
+	}
+	if r.Notifications != nil {
+		r.Notifications.print(p)
 	}
 }
 

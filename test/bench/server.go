@@ -125,6 +125,7 @@ type parley struct {
 	bin, data  string
 	pprof      string
 	code, key  string
+	sales      string // a key of the sales API, "" without
 	startNanos int64
 }
 
@@ -150,7 +151,7 @@ func startParley(bin, data string, profile bool) (*parley, error) {
 	if p.addr, err = freePort(); err != nil {
 		return nil, err
 	}
-	args := []string{"serve", "--data", data, "--listen", p.addr, "--rate", "0", "--graph-url", "http://127.0.0.1:9"}
+	args := []string{"serve", "--data", data, "--listen", p.addr, "--rate", "0", "--sales-rate", "0", "--graph-url", "http://127.0.0.1:9"}
 	if profile {
 		if p.pprof, err = freePort(); err != nil {
 			return nil, err

@@ -16,6 +16,7 @@ import (
 	"parley/internal/event"
 	"parley/internal/handover"
 	"parley/internal/id"
+	"parley/internal/quote"
 	"parley/internal/secret"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
@@ -46,6 +47,7 @@ var corruptions = map[string][]string{
 	"contact-child": {
 		"UPDATE contact_consent SET contact_id='nobody'",
 		"UPDATE contact_word SET contact_id='nobody' WHERE word=(SELECT MIN(word) FROM contact_word)",
+		"INSERT INTO contact_attribute (tenant_id, name, value, contact_id) SELECT tenant_id, 'city', 'tpune', 'nobody' FROM tenant",
 	},
 	"pipeline-default": {
 		"UPDATE pipeline SET is_default=FALSE",
@@ -151,10 +153,22 @@ var corruptions = map[string][]string{
 		"UPDATE handover SET status='archived' WHERE status='followUp'",
 		"UPDATE handover SET offer_agent_id='somebody' WHERE status='followUp'",
 	},
+	"selection-whole": {
+		"DELETE FROM selection_page",
+		"DELETE FROM selection",
+		"UPDATE selection SET total=total+1000",
+	},
 	"handover-log": {
 		"UPDATE handover SET version=version+1",
 		"DELETE FROM handover_log WHERE version=1",
 		"UPDATE handover_log SET status='new' WHERE status='followUp'",
+	},
+	"quote-state": {
+		"UPDATE quote SET contact_id='nobody'",
+		"UPDATE quote SET status='won'",
+		"UPDATE quote SET accepted_at=NULL",
+		"UPDATE quote SET status='pending'",
+		"UPDATE quote SET rejected_at=1",
 	},
 	"key-tenant": {
 		"UPDATE access_key SET tenant_id='nobody'",
@@ -230,6 +244,13 @@ func desks(t *testing.T, p *proc) {
 		t.Fatal(list, err)
 	}
 	if _, err := work.Claim(ctx, tenantID, "system", list[0].Contact, a.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := work.Select(ctx, tenantID, "system", id.New(), handover.Filter{}); err != nil {
+		t.Fatal(err)
+	}
+	quotes := quote.NewService(db, log, people, agents, work)
+	if _, err := quotes.Create(ctx, tenantID, "system", quote.New{Contact: list[0].Contact, Status: quote.Accepted, Items: []quote.Item{{Quantity: "2", Price: "0.1"}}}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"parley/internal/face/admin"
 	"parley/internal/face/platform"
+	"parley/internal/face/sales"
 	"parley/internal/httpx"
 )
 
@@ -24,6 +25,16 @@ func TestPlatformDescribesItsRoutes(t *testing.T) {
 	}
 	if diff := cmp.Diff(table(platform.New(platform.Services{}).HTTP()), spec.Routes()); diff != "" {
 		t.Errorf("the routes (-) and api/platform.yaml (+) differ:\n%s", diff)
+	}
+}
+
+func TestSalesDescribesItsRoutes(t *testing.T) {
+	spec, err := Load("sales")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(table(sales.New(sales.Services{}).HTTP()), spec.Routes()); diff != "" {
+		t.Errorf("the routes (-) and api/sales.yaml (+) differ:\n%s", diff)
 	}
 }
 
@@ -45,8 +56,11 @@ func table(f httpx.Face) []string {
 	var out []string
 	for _, r := range f.Routes {
 		scope := r.Scope
-		if r.Public {
+		switch {
+		case r.Public:
 			scope = "public"
+		case scope == "":
+			scope = "any"
 		}
 		for _, p := range append([]string{r.Pattern}, r.Aliases...) {
 			out = append(out, r.Method+" "+p+" "+scope)

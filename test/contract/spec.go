@@ -30,6 +30,21 @@ type operation struct {
 	route    routers.Route
 	scope    string
 	public   bool
+	first    bool // the first spelling of its operation
+}
+
+// bases lists what the servers of a path put before it: "" where a description
+// has paths from the root, two bases where a face is there under both.
+func bases(doc *openapi3.T, item *openapi3.PathItem) []string {
+	servers := doc.Servers
+	if len(item.Servers) > 0 {
+		servers = item.Servers
+	}
+	var out []string
+	for _, s := range servers {
+		out = append(out, strings.TrimSuffix(s.URL, "/"))
+	}
+	return out
 }
 
 // Load reads api/<name>.yaml of this repository and checks that it is valid
@@ -60,9 +75,11 @@ func Load(name string) (*Spec, error) {
 			if public == (scope != "") {
 				return nil, fmt.Errorf("%s %s needs either an x-scope or an empty security", method, path)
 			}
-			for _, p := range append([]string{path}, paths...) {
-				s.operations = append(s.operations, operation{method, strings.Split(p, "/"),
-					routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op}, scope, public})
+			for _, base := range bases(doc, item) {
+				for i, p := range append([]string{path}, paths...) {
+					s.operations = append(s.operations, operation{method, strings.Split(base+p, "/"),
+						routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op}, scope, public, i == 0 && base == bases(doc, item)[0]})
+				}
 			}
 		}
 	}
@@ -90,7 +107,7 @@ func aliases(item *openapi3.PathItem) ([]string, error) {
 }
 
 // Routes lists "METHOD path scope" of every path and alias, sorted; the scope of
-// a public route is "public".
+// a public route is "public", of one for every valid key "any".
 func (s *Spec) Routes() []string {
 	var out []string
 	for _, op := range s.operations {
@@ -139,7 +156,7 @@ func (s *Spec) find(method, path string) (*operation, map[string]string) {
 func (s *Spec) Bodies() map[string][]*openapi3.Schema {
 	out := map[string][]*openapi3.Schema{}
 	for _, op := range s.operations {
-		if strings.Join(op.segments, "/") != op.route.Path || op.route.Operation.RequestBody == nil {
+		if !op.first || op.route.Operation.RequestBody == nil {
 			continue
 		}
 		media := op.route.Operation.RequestBody.Value.Content.Get("application/json")
@@ -155,7 +172,7 @@ func (s *Spec) Bodies() map[string][]*openapi3.Schema {
 func (s *Spec) Queries() map[string][]*openapi3.Parameter {
 	out := map[string][]*openapi3.Parameter{}
 	for _, op := range s.operations {
-		if strings.Join(op.segments, "/") != op.route.Path {
+		if !op.first {
 			continue
 		}
 		for _, p := range op.route.Operation.Parameters {

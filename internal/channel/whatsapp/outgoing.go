@@ -29,6 +29,8 @@ type outMessage struct {
 	Sticker   *outMedia    `json:"sticker,omitempty"`
 	Template  *outTemplate `json:"template,omitempty"`
 	Reaction  *outReaction `json:"reaction,omitempty"`
+	// Interactive is a message to answer by choosing.
+	Interactive *outInteractive `json:"interactive,omitempty"`
 	// Callback returns unchanged in the status webhooks of this message, at
 	// most 512 characters (Meta Cloud API, "Messages").
 	Callback string `json:"biz_opaque_callback_data,omitempty"`
@@ -115,6 +117,8 @@ func build(m channel.Outgoing) (*outMessage, error) {
 		out.Sticker, err = buildMedia(m.Kind, m.Media, m.Text)
 	case channel.TemplateMsg:
 		out.Template, err = buildTemplate(m.Template)
+	case channel.Interactive:
+		out.Interactive, err = buildPrompt(m.Prompt)
 	case channel.Reaction:
 		if m.ReplyTo == "" {
 			return nil, fmt.Errorf("a reaction needs the message it is for")

@@ -107,7 +107,7 @@ func readMessage(raw json.RawMessage, contacts []profile, now time.Time) (channe
 	m.ProfileName = profileName(contacts, m.From)
 	var content map[string]json.RawMessage
 	if json.Unmarshal(raw, &content) != nil || !readContent(&m, content) {
-		m.Kind, m.Text, m.Media, m.Reaction, m.Payload = channel.Unsupported, aside(h.Type, content), nil, "", ""
+		m.Kind, m.Text, m.Media, m.Reaction, m.Payload, m.Order = channel.Unsupported, aside(h.Type, content), nil, "", "", nil
 	}
 	return m, m.ProviderID != ""
 }
@@ -158,6 +158,8 @@ func readContent(m *channel.Incoming, content map[string]json.RawMessage) bool {
 			return false
 		}
 		return readInteractive(m, v)
+	case channel.OrderMsg:
+		return readOrder(m, part)
 	case channel.Reaction:
 		v, ok := as[inReaction](part)
 		m.ReplyTo, m.Reaction = string(v.MessageID), v.Emoji

@@ -75,7 +75,7 @@ func TestTextMapping(t *testing.T) {
 		{`"type":"location","location":{}`, "unsupported", "", ""},
 		{`"type":"contacts","contacts":[{"name":{"formatted_name":"Barbara J. Johnson","first_name":"Barbara"}},{"name":{"first_name":"Al","last_name":"Bo"}},{"phones":[{"phone":"+1 650"}]}]`, "contacts", "Barbara J. Johnson, Al Bo, +1 650", ""},
 		{`"type":"image","image":{"id":"5","caption":"Look"}`, "image", "Look", ""},
-		{`"type":"order","order":{"text":"two please"}`, "unsupported", "two please", ""},
+		{`"type":"order","order":{"text":"two please"}`, "order", "two please", ""},
 		{`"type":"system","system":{"body":"A changed number","type":"user_changed_number"}`, "unsupported", "A changed number", ""},
 		{`"type":"unsupported","errors":[{"code":131051}]`, "unsupported", "", ""},
 		{`"type":"hologram","hologram":{}`, "unsupported", "", ""},

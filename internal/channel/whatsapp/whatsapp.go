@@ -47,6 +47,7 @@ var (
 	_ channel.Channel        = (*Channel)(nil)
 	_ channel.Receiver       = (*Channel)(nil)
 	_ channel.TemplateLister = (*Channel)(nil)
+	_ channel.Checker        = (*Channel)(nil)
 )
 
 // New returns a channel that reaches Meta through doer. An empty baseURL or

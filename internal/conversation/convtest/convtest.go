@@ -55,12 +55,22 @@ type World struct {
 // New builds a World. The database must run on the given clock.
 func New(t T, db *store.DB, c *clock.Fake, o outbox.Options) *World {
 	t.Helper()
+	return NewWith(t, db, c, o)
+}
+
+// NewWith is New with further kinds of channels whose addresses are identities of
+// their own kind, as Messenger's are. One programmable Channel is behind them all.
+func NewWith(t T, db *store.DB, c *clock.Fake, o outbox.Options, kinds ...string) *World {
+	t.Helper()
 	box, err := secret.NewBox([]byte("0123456789abcdef0123456789abcdef"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := &World{DB: db, Clock: c, Log: event.NewLog(), Tenants: tenant.New(db, box), Channel: NewChannel()}
 	channels := map[string]channel.Channel{"whatsapp": w.Channel}
+	for _, kind := range kinds {
+		channels[kind] = further{w.Channel, kind}
+	}
 	w.Contacts = contact.NewService(db, w.Log, w.Tenants)
 	w.Cards = deal.NewService(db, w.Log, w.Contacts, w.Tenants)
 	w.Accounts = account.New(db, w.Tenants)
@@ -235,4 +245,20 @@ func (c *Channel) Templates(context.Context, channel.Account) ([]channel.Templat
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.list, c.listed
+}
+
+// further is the World's channel under another kind.
+type further struct {
+	*Channel
+	kind string
+}
+
+// Kind implements channel.Channel.
+func (f further) Kind() string { return f.kind }
+
+// Capabilities implements channel.Channel.
+func (f further) Capabilities() channel.Capabilities {
+	c := f.Channel.Capabilities()
+	c.Identity, c.Templates = f.kind, false
+	return c
 }

@@ -30,6 +30,9 @@ func New(client *egress.Client) *Poster { return &Poster{client} }
 func (p *Poster) Post(ctx context.Context, r webhook.Request) (webhook.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
+	if r.Stay {
+		ctx = egress.Stay(ctx)
+	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
 	if err != nil {
 		return webhook.Response{}, fault.Field("url", "the URL cannot be called")

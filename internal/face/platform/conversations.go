@@ -141,9 +141,17 @@ func timeOrMessage(r *httpx.Request, name string) (message id.ID, at time.Time, 
 	return id.Zero, at, err
 }
 
+// talkPhone is a conversation's phone; on Messenger there is none.
+func talkPhone(c conversation.Conversation) string {
+	if c.Channel == conversation.DefaultChannel {
+		return c.Address
+	}
+	return ""
+}
+
 func conversationOf(code string, c conversation.Conversation) conversationView {
 	out := conversationView{
-		record: recordOf(code, c.ID, c.CreatedAt, c.UpdatedAt), LeadID: ref(c.Contact), Channel: c.Channel, Phone: c.Address,
+		record: recordOf(code, c.ID, c.CreatedAt, c.UpdatedAt), LeadID: ref(c.Contact), Channel: c.Channel, Phone: talkPhone(c),
 		UserName: c.Name, LastMessageAt: stamp(c.LastMessageAt), LastUserMessageAt: stamp(c.LastInboundAt),
 		UnreadCount: c.Unread, Status: c.Status, Owner: ownerOf(c.Owner),
 	}

@@ -3,6 +3,8 @@ package platform
 import (
 	"context"
 
+	"parley/internal/conversation"
+	"parley/internal/fault"
 	"parley/internal/id"
 )
 
@@ -41,12 +43,22 @@ type runUpdateView struct {
 	NodeStatus string `json:"nodeStatus,omitempty"`
 }
 
+// whatsapp is talk for what is told of WhatsApp alone: of other channels nothing
+// is.
+func (l *liveEvent) whatsapp(ctx context.Context) (conversation.Conversation, error) {
+	c, err := l.talk(ctx)
+	if err == nil && c.Channel != conversation.DefaultChannel {
+		err = fault.Unknown("message")
+	}
+	return c, err
+}
+
 func (l *liveEvent) received(ctx context.Context, _ string) (any, error) {
 	m, err := l.said(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c, err := l.talk(ctx)
+	c, err := l.whatsapp(ctx)
 	return map[string]any{"from": c.Address, "body": m.Text, "conversationId": c.ID, "messageId": m.ID,
 		"leadId": m.Contact, "type": m.Kind, "name": c.Name, "timestamp": stamp(m.CreatedAt), "whatsappMessageId": m.ProviderID}, err
 }
@@ -56,7 +68,7 @@ func (l *liveEvent) sent(ctx context.Context, _ string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := l.talk(ctx)
+	c, err := l.whatsapp(ctx)
 	return map[string]any{"to": c.Address, "messageId": m.ID, "conversationId": c.ID, "status": m.Status,
 		"leadId": m.Contact, "whatsappMessageId": m.ProviderID}, err
 }

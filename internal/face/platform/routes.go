@@ -21,6 +21,10 @@ const (
 // takes them in mounts its routes there through Services.Extra.
 const WhatsAppWebhookPath = whatsapp + "/webhook"
 
+// MessengerWebhookPath is where Meta sends the webhooks of Facebook pages. It is
+// our addition, beside WhatsApp's.
+const MessengerWebhookPath = "/api/saas/messenger/webhook"
+
 // Names of the rate limits, whose figures are settings (reference §1.6).
 const (
 	limitGeneral = "general"

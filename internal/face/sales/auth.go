@@ -26,15 +26,19 @@ func (f *Face) authenticate(ctx context.Context, r *httpx.Request) (httpx.Princi
 	if err != nil {
 		return httpx.Principal{}, err
 	}
-	return httpx.Principal{
+	p := httpx.Principal{
 		Tenant: key.Tenant, TenantCode: key.TenantCode, Key: key.ID, Face: Name,
-		Scopes: key.Scopes, Group: key.Group, User: key.User,
-	}, nil
+		Scopes: key.Scopes, Group: key.Group, User: key.User, Provider: key.Provider,
+	}
+	if key.Rate > 0 {
+		p.Rates = map[string]httpx.Rate{rateLimit: {PerMinute: key.Rate}}
+	}
+	return p, nil
 }
 
 // apiKey reads the key from the places that may carry it; the query wins.
 func apiKey(r *httpx.Request) string {
-	if v := strings.TrimSpace(r.URL.Query().Get("api-key")); v != "" {
+	if v := r.QueryString("api-key"); v != "" {
 		return v
 	}
 	for _, header := range []string{"X-API-Key", "X-API-Token"} {

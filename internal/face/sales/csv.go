@@ -1,9 +1,7 @@
 package sales
 
 import (
-	"encoding/csv"
 	"encoding/json"
-	"net/http"
 	"reflect"
 	"strings"
 	"sync"
@@ -13,7 +11,7 @@ import (
 
 // columns is how one struct becomes rows (reference §1.6): nested structs are
 // flattened with dots, lists of plain values are joined with "|", and whatever is
-// open or repeated is compact JSON.
+// open or repeated is compact JSON. What is no struct is one column, "value".
 type columns struct {
 	header []string
 	paths  [][]int
@@ -24,147 +22,153 @@ var known sync.Map // reflect.Type -> *columns
 // columnsOf returns the columns of a struct or a pointer to one, in the order of
 // its fields.
 func columnsOf(t reflect.Type) *columns {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
+	t = pointedTo(t)
 	if c, ok := known.Load(t); ok {
 		return c.(*columns)
 	}
 	c := &columns{}
-	c.add(t, "", nil)
+	if flat(t) {
+		c.add(t, "", nil, []reflect.Type{t})
+	} else {
+		c.header, c.paths = []string{"value"}, [][]int{nil}
+	}
 	known.Store(t, c)
 	return c
 }
 
-func (c *columns) add(t reflect.Type, prefix string, path []int) {
+// add appends the columns of a struct; outer are the structs around it, so that
+// one which holds itself ends as JSON.
+func (c *columns) add(t reflect.Type, prefix string, path []int, outer []reflect.Type) {
 	for i := range t.NumField() {
 		field := t.Field(i)
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		at := append(append([]int{}, path...), i)
-		inner := field.Type
-		for inner.Kind() == reflect.Pointer {
-			inner = inner.Elem()
+		inner := pointedTo(field.Type)
+		held := false
+		for _, o := range outer {
+			held = held || o == inner
 		}
 		switch {
 		case name == "-" || !field.IsExported() && !field.Anonymous:
 		case field.Anonymous && name == "" && inner.Kind() == reflect.Struct:
-			c.add(inner, prefix, at)
-		case inner.Kind() == reflect.Struct && !inner.Implements(marshaler) && !reflect.PointerTo(inner).Implements(marshaler):
-			c.add(inner, prefix+name+".", at)
+			c.add(inner, prefix, at, append(outer, inner))
+		case flat(inner) && !held:
+			c.add(inner, prefix+nameOf(field, name)+".", at, append(outer, inner))
 		default:
-			c.header, c.paths = append(c.header, prefix+name), append(c.paths, at)
+			c.header, c.paths = append(c.header, prefix+nameOf(field, name)), append(c.paths, at)
 		}
 	}
 }
 
+func nameOf(field reflect.StructField, tag string) string {
+	if tag == "" {
+		return field.Name
+	}
+	return tag
+}
+
+func pointedTo(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
+}
+
 var marshaler = reflect.TypeFor[json.Marshaler]()
 
-// row writes one value.
-func (c *columns) row(v reflect.Value) []string {
-	out := make([]string, len(c.paths))
+// flat reports whether a type becomes columns of its own.
+func flat(t reflect.Type) bool { return t.Kind() == reflect.Struct && !marshals(t) }
+
+func marshals(t reflect.Type) bool {
+	return t.Implements(marshaler) || reflect.PointerTo(t).Implements(marshaler)
+}
+
+// row appends one value.
+func (c *columns) row(to []byte, v reflect.Value) []byte {
+	cells := make([]string, len(c.paths))
 	for i, path := range c.paths {
-		out[i] = cell(follow(v, path))
+		cells[i] = cell(follow(v, path))
 	}
-	return out
+	return line4180(to, cells)
+}
+
+// line4180 appends a line of RFC 4180. Line breaks inside of values stay as they
+// are, and a line of one empty value is no empty line.
+func line4180(to []byte, cells []string) []byte {
+	for i, s := range cells {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		if !strings.ContainsAny(s, ",\"\r\n") && (s != "" || len(cells) > 1) && !strings.HasPrefix(s, " ") && !strings.HasSuffix(s, " ") {
+			to = append(to, s...)
+			continue
+		}
+		to = append(to, '"')
+		to = append(to, strings.ReplaceAll(s, `"`, `""`)...)
+		to = append(to, '"')
+	}
+	return append(to, '\r', '\n')
 }
 
 // follow walks to a field; the zero Value when a pointer on the way is nil.
 func follow(v reflect.Value, path []int) reflect.Value {
 	for _, i := range path {
-		for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
-			if v.IsNil() {
-				return reflect.Value{}
-			}
-			v = v.Elem()
+		if v = reach(v); !v.IsValid() {
+			return v
 		}
 		v = v.Field(i)
 	}
 	return v
 }
 
-func cell(v reflect.Value) string {
+// reach follows pointers and interfaces; the zero Value behind a nil one.
+func reach(v reflect.Value) reflect.Value {
 	for v.IsValid() && (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) {
-		if v.IsNil() {
-			return ""
-		}
-		v = v.Elem()
+		v = v.Elem() // of nil: the zero Value
 	}
+	return v
+}
+
+func cell(v reflect.Value) string {
+	v = reach(v)
 	switch {
 	case !v.IsValid(), (v.Kind() == reflect.Slice || v.Kind() == reflect.Map) && v.Len() == 0:
 		return ""
-	case v.Kind() == reflect.String:
+	case v.Kind() == reflect.String && !marshals(v.Type()):
 		return v.String()
-	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.String:
-		parts := make([]string, v.Len())
-		for i := range parts {
-			parts[i] = v.Index(i).String()
+	case v.Kind() == reflect.Slice && !marshals(v.Type()):
+		if s, ok := joined(v); ok {
+			return s
 		}
-		return strings.Join(parts, "|")
 	}
 	raw, err := httpx.EncodeJSON(v.Interface())
-	if err != nil {
+	if err != nil || string(raw) == "null" {
 		return ""
 	}
-	return strings.Trim(string(raw), `"`)
+	var s string
+	if raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	return string(raw)
 }
 
-// writer writes the items of a list one by one.
-type writer struct {
-	w     http.ResponseWriter
-	table *csv.Writer
-	cols  *columns
-	begun bool
-}
-
-func newWriter(w http.ResponseWriter, asCSV bool, item any) *writer {
-	out := &writer{w: w}
-	if asCSV {
-		out.table, out.cols = csv.NewWriter(w), columnsOf(reflect.TypeOf(item))
+// joined joins a list of plain values; not ok when one of them is not plain.
+func joined(v reflect.Value) (string, bool) {
+	parts := make([]string, v.Len())
+	for i := range parts {
+		e := reach(v.Index(i))
+		if !e.IsValid() {
+			continue
+		}
+		switch e.Kind() {
+		case reflect.Slice, reflect.Array, reflect.Map:
+			return "", false
+		case reflect.Struct:
+			if !marshals(e.Type()) {
+				return "", false
+			}
+		}
+		parts[i] = cell(e)
 	}
-	return out
-}
-
-func (o *writer) begin() error {
-	if o.begun {
-		return nil
-	}
-	o.begun = true
-	if o.table != nil {
-		o.w.Header().Set("Content-Type", csvType)
-		return o.table.Write(o.cols.header)
-	}
-	o.w.Header().Set("Content-Type", jsonType)
-	_, err := o.w.Write([]byte("["))
-	return err
-}
-
-func (o *writer) item(v any) error {
-	first := !o.begun
-	if err := o.begin(); err != nil {
-		return err
-	}
-	if o.table != nil {
-		return o.table.Write(o.cols.row(reflect.ValueOf(v)))
-	}
-	raw, err := httpx.EncodeJSON(v)
-	if err != nil {
-		return err
-	}
-	if !first {
-		raw = append([]byte(","), raw...)
-	}
-	_, err = o.w.Write(raw)
-	return err
-}
-
-func (o *writer) end() error {
-	if err := o.begin(); err != nil {
-		return err
-	}
-	if o.table != nil {
-		o.table.Flush()
-		return o.table.Error()
-	}
-	_, err := o.w.Write([]byte("]"))
-	return err
+	return strings.Join(parts, "|"), true
 }

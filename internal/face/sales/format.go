@@ -2,13 +2,10 @@ package sales
 
 import (
 	"context"
-	"encoding/csv"
-	"iter"
 	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
-	"time"
 
 	"parley/internal/fault"
 	"parley/internal/httpx"
@@ -22,7 +19,7 @@ const (
 // wantsCSV decides between the two formats (reference §1.6): format wins, then
 // the first type that Accept likes best and that we have, then JSON.
 func wantsCSV(r *httpx.Request) (bool, error) {
-	switch f := r.QueryString("format"); f {
+	switch f := strings.ToLower(r.QueryString("format")); f {
 	case "csv", "json":
 		return f == "csv", nil
 	case "":
@@ -33,27 +30,42 @@ func wantsCSV(r *httpx.Request) (bool, error) {
 	for _, header := range r.Header.Values("Accept") {
 		for part := range strings.SplitSeq(header, ",") {
 			kind, params, _ := strings.Cut(part, ";")
-			q := 1.0
-			for p := range strings.SplitSeq(params, ";") {
-				if v, ok := strings.CutPrefix(strings.TrimSpace(p), "q="); ok {
-					if n, err := strconv.ParseFloat(v, 64); err == nil {
-						q = n
-					}
-				}
-			}
+			var table bool
 			switch strings.ToLower(strings.TrimSpace(kind)) {
 			case "application/json", "application/*", "*/*":
-				if q > best {
-					best, isCSV = q, false
-				}
 			case "text/csv", "text/*":
-				if q > best {
-					best, isCSV = q, true
-				}
+				table = true
+			default:
+				continue
+			}
+			if q := quality(params); q > best {
+				best, isCSV = q, table
 			}
 		}
 	}
 	return isCSV, nil
+}
+
+// quality reads q of a media type's parameters; 1 when there is none that can be
+// read.
+func quality(params string) float64 {
+	for p := range strings.SplitSeq(params, ";") {
+		name, v, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if q, err := strconv.ParseFloat(strings.TrimSpace(v), 64); strings.EqualFold(strings.TrimSpace(name), "q") && err == nil && q >= 0 && q <= 1 {
+			return q
+		}
+	}
+	return 1
+}
+
+// formatted refuses an unknown format before the call does anything.
+func formatted(h httpx.Handler) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		if _, err := wantsCSV(r); err != nil {
+			return nil, err
+		}
+		return h(ctx, r)
+	}
 }
 
 // reply answers a struct or a slice of structs, as JSON or as CSV with one row
@@ -71,69 +83,18 @@ func reply(r *httpx.Request, v any) (*httpx.Response, error) {
 	if !asCSV {
 		return httpx.JSON(http.StatusOK, v), nil
 	}
-	var b strings.Builder
-	w := csv.NewWriter(&b)
 	item := rv.Type()
 	if rv.Kind() == reflect.Slice {
 		item = item.Elem()
 	}
 	cols := columnsOf(item)
-	_ = w.Write(cols.header)
+	body := line4180(nil, cols.header)
 	if rv.Kind() != reflect.Slice {
-		_ = w.Write(cols.row(rv))
+		body = cols.row(body, rv)
 	} else {
 		for i := range rv.Len() {
-			_ = w.Write(cols.row(rv.Index(i)))
+			body = cols.row(body, rv.Index(i))
 		}
 	}
-	w.Flush()
-	return &httpx.Response{Header: http.Header{"Content-Type": {csvType}}, Body: []byte(b.String())}, nil
-}
-
-// rows begins a list: it checks the request and returns the items in order, each
-// of them of the type of item. An error before the first item is answered as such;
-// one behind it cuts the answer off, so that no half list looks like a whole one.
-type rows func(ctx context.Context, r *httpx.Request) (item any, items iter.Seq2[any, error], err error)
-
-// stallTime is how long one stretch of a streamed list may take to be read.
-const stallTime = time.Minute
-
-// stream answers a list item by item, with memory for a few of them only.
-func (f *Face) stream(list rows) http.HandlerFunc {
-	return func(w http.ResponseWriter, hr *http.Request) {
-		r := httpx.From(hr.Context())
-		asCSV, err := wantsCSV(r)
-		var item any
-		var items iter.Seq2[any, error]
-		if err == nil {
-			item, items, err = list(hr.Context(), r)
-		}
-		if err != nil {
-			writeError(w, r, err)
-			return
-		}
-		out := newWriter(w, asCSV, item)
-		deadline := http.NewResponseController(w)
-		n := 0
-		for v, err := range items {
-			if err == nil && n%1000 == 0 {
-				_ = deadline.SetWriteDeadline(time.Now().Add(stallTime))
-			}
-			if err == nil {
-				n++
-				err = out.item(v)
-			}
-			if err == nil {
-				continue
-			}
-			if !out.begun {
-				writeError(w, r, err)
-				return
-			}
-			panic(http.ErrAbortHandler)
-		}
-		if out.end() != nil {
-			panic(http.ErrAbortHandler)
-		}
-	}
+	return &httpx.Response{Header: http.Header{"Content-Type": {csvType}}, Body: body}, nil
 }

@@ -29,13 +29,13 @@ var wellFormed = regexp.MustCompile(`^[a-z0-9]{24}$`)
 // parseID reads an id: a fault of field for what is none, NotFound of noun for one
 // that cannot be ours.
 func parseID(field, noun, s string) (id.ID, error) {
+	if !wellFormed.MatchString(s) {
+		return id.Zero, fault.Field(field, "Invalid %s: an id has 24 lower-case letters and digits", field).Because(reasonID)
+	}
 	if v, err := id.Parse(s); err == nil && !v.IsZero() {
 		return v, nil
 	}
-	if wellFormed.MatchString(s) {
-		return id.Zero, fault.Unknown(noun)
-	}
-	return id.Zero, fault.Field(field, "Invalid %s: an id has 24 lower-case letters and digits", field).Because(reasonID)
+	return id.Zero, fault.Unknown(noun)
 }
 
 // pathID is parseID for a parameter of the path.
@@ -65,15 +65,27 @@ func queryTime(r *httpx.Request, names ...string) (time.Time, error) {
 		if s == "" {
 			continue
 		}
-		s = strings.Replace(stray.ReplaceAllString(s, "${1}T"), " ", "+", 1)
-		for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05.999999999", "2006-01-02T15:04", time.DateOnly} {
-			if t, err := time.Parse(layout, s); err == nil {
-				return t.UTC().Truncate(time.Millisecond), nil
-			}
+		t, err := parseMoment(name, s)
+		if err != nil {
+			return t, fault.As(err).Because(reasonRange)
 		}
-		return time.Time{}, fault.Field(name, "%s must be a date-time like 2020-09-30T03:00:00.000Z", name).Because(reasonRange)
+		return t, nil
 	}
 	return time.Time{}, nil
+}
+
+// parseMoment reads a moment as queryTime does; the zero time for "".
+func parseMoment(field, s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	s = strings.Replace(stray.ReplaceAllString(s, "${1}T"), " ", "+", 1)
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05.999999999", "2006-01-02T15:04", time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC().Truncate(time.Millisecond), nil
+		}
+	}
+	return time.Time{}, fault.Field(field, "%s must be a date-time like 2020-09-30T03:00:00.000Z", field)
 }
 
 // queryBool reads an optional true or false.

@@ -1,16 +1,24 @@
 package sales
 
 import (
+	"time"
+
 	"parley/internal/access"
 	"parley/internal/account"
 	"parley/internal/agent"
+	"parley/internal/app"
 	"parley/internal/clock"
 	"parley/internal/contact"
 	"parley/internal/conversation"
 	"parley/internal/deal"
 	"parley/internal/handover"
 	"parley/internal/httpx"
+	"parley/internal/intake"
+	"parley/internal/interaction"
+	"parley/internal/notification"
+	"parley/internal/quote"
 	"parley/internal/tenant"
+	"parley/internal/webhook"
 )
 
 // Name is the face's name: keys are made for it and scopes begin with it.
@@ -26,6 +34,12 @@ type Services struct {
 	Conversations *conversation.Service
 	Agents        *agent.Service
 	Handovers     *handover.Service
+	Interactions  *interaction.Service
+	Intake        *intake.Service
+	Quotes        *quote.Service
+	Notifications *notification.Service
+	Webhooks      *webhook.Service
+	Apps          *app.Service
 	Clock         clock.Clock
 }
 
@@ -40,9 +54,11 @@ func New(s Services) *Face { return &Face{s} }
 func (f *Face) HTTP() httpx.Face {
 	return httpx.Face{
 		Name:         Name,
-		Prefixes:     []string{base + "/", alias + "/"},
+		Prefixes:     []string{base + "/", alias + "/", "/swagger.json$"},
 		Authenticate: f.authenticate,
 		WriteError:   writeError,
 		Routes:       f.routes(),
+		// Reference §1.4: the count begins anew every 60 seconds.
+		Window: &httpx.Window{Every: time.Minute, Prefix: "X-RateLimit-", Limit: rateLimit},
 	}
 }

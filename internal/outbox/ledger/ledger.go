@@ -63,6 +63,7 @@ type Content struct {
 	Media    *channel.Media        `json:"media,omitempty"`
 	Template *channel.TemplateSend `json:"template,omitempty"`
 	Reaction string                `json:"reaction,omitempty"`
+	Prompt   *channel.Prompt       `json:"prompt,omitempty"`
 	// ReplyTo is our id of the message this one answers, or reacts to. Its
 	// provider id is looked up when the row is handed over.
 	ReplyTo id.ID `json:"replyTo,omitzero"`

@@ -1,0 +1,144 @@
+// Package absence tells people who come when nobody works that nobody works: it
+// sends the absence message of the group that they came to, through the gate like
+// any message, and notes that in handover. It owns no table.
+//
+// A person is told once for each arrival: a first message or inquiry, a further
+// inquiry, a contact that is taken up again, or a transfer to somebody else. It
+// takes a conversation whose reply window is open; who has none is told when they
+// write, if still nobody works then and nobody told them since they came.
+package absence
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"parley/internal/agent"
+	"parley/internal/contact"
+	"parley/internal/conversation"
+	"parley/internal/event"
+	"parley/internal/fault"
+	"parley/internal/handover"
+	"parley/internal/id"
+	"parley/internal/job"
+	"parley/internal/store"
+)
+
+// late is after how long nobody is told any more, for a server that was down: by
+// then somebody may work again, or the person has gone to bed.
+const late = time.Hour
+
+// Service reacts. It is safe for concurrent use.
+type Service struct {
+	db            *store.DB
+	contacts      *contact.Service
+	agents        *agent.Service
+	handovers     *handover.Service
+	conversations *conversation.Service
+	tellJob       string
+}
+
+// NewService returns the room's service and registers its reactor.
+func NewService(db *store.DB, log *event.Log, contacts *contact.Service, agents *agent.Service, handovers *handover.Service,
+	conversations *conversation.Service) *Service {
+	s := &Service{db: db, contacts: contacts, agents: agents, handovers: handovers, conversations: conversations}
+	s.tellJob = log.Register(event.Reactor{Name: "absence", Wants: s.wants, Types: []string{"handover.moved", "inquiry.created", "message.received"}})
+	return s
+}
+
+// RegisterJobs makes the room's job known. Call it before the runner runs.
+func (s *Service) RegisterJobs(r *job.Runner) {
+	r.Register(job.Kind{Name: s.tellJob, Handle: s.tell})
+}
+
+// wants looks, in the event's own transaction, whether anybody is to be told.
+// Tenants without groups owe nothing.
+func (s *Service) wants(tx *store.Tx, e event.Event) (bool, error) {
+	if e.Contact.IsZero() || e.Type == "handover.moved" && !slices.Contains(e.Changed, "move:"+handover.Placed) && !slices.Contains(e.Changed, "move:"+handover.Unarchived) {
+		return false, nil
+	}
+	used, err := s.agents.UsedIn(tx)
+	if err != nil || !used {
+		return false, err
+	}
+	w, err := s.handovers.Get(tx, e.Contact)
+	if err != nil {
+		return false, unlessGone(err) // not placed yet: the placing tells of itself
+	}
+	text, err := s.due(tx, e, w)
+	return text != "", unlessGone(err)
+}
+
+// due returns what the person of an event is to be told, "" for nothing.
+func (s *Service) due(r store.Reader, e event.Event, w handover.Work) (string, error) {
+	told := !w.AbsenceSentAt.IsZero() && !w.AbsenceSentAt.Before(e.At)
+	if e.Type == "message.received" { // a message is an arrival only for who was never told of this one
+		told = !w.AbsenceSentAt.IsZero() && !w.AbsenceSentAt.Before(w.TransferredAt)
+	}
+	if told || w.Status == handover.Archived {
+		return "", nil
+	}
+	return s.handovers.Absent(r, w)
+}
+
+func unlessGone(err error) error {
+	if fault.As(err) != nil {
+		return nil
+	}
+	return err
+}
+
+// tell sends the message and notes it, in one transaction with the job's end.
+func (s *Service) tell(ctx context.Context, j *job.Job) error {
+	var e event.Event
+	if err := j.Decode(&e); err != nil {
+		return job.GiveUp(err)
+	}
+	return s.db.Write(ctx, j.Tenant, func(tx *store.Tx) error {
+		if tx.Now().Sub(e.At) < late {
+			if err := unlessGone(s.tellIn(tx, e)); err != nil {
+				return err
+			}
+		}
+		return j.Complete(tx)
+	})
+}
+
+func (s *Service) tellIn(tx *store.Tx, e event.Event) error {
+	c, err := s.contacts.LockedIn(tx, e.Contact)
+	if err != nil {
+		return err
+	}
+	w, err := s.handovers.Get(tx, c.ID)
+	if err != nil {
+		return err
+	}
+	text, err := s.due(tx, e, w)
+	if err != nil || text == "" {
+		return err
+	}
+	at, err := s.open(tx, c.ID)
+	if err != nil || at.IsZero() {
+		return err
+	}
+	// A fault leaves nothing behind: who wants no messages is not told, and not
+	// noted as told.
+	if _, err := s.conversations.SendIn(tx, "system", conversation.Send{Conversation: at, Text: text}); err != nil {
+		return err
+	}
+	_, err = s.handovers.AbsenceSentIn(tx, "system", c.ID, tx.Now())
+	return err
+}
+
+// open returns the conversation in which the person wrote last and may be
+// answered freely, zero when there is none.
+func (s *Service) open(r store.Reader, cid id.ID) (id.ID, error) {
+	reaches, err := s.conversations.Reaches(r, cid)
+	var best conversation.Reach
+	for _, at := range reaches {
+		if at.Open && (best.Conversation.IsZero() || at.HeardAt.After(best.HeardAt)) {
+			best = at
+		}
+	}
+	return best.Conversation, err
+}

@@ -1,0 +1,20 @@
+package server
+
+import (
+	"parley/internal/contact"
+	"parley/internal/idempotency"
+	"parley/internal/store"
+)
+
+// forgetAnswers deletes the kept answers that show a person who was erased.
+func forgetAnswers(tx *store.Tx, idem *idempotency.Ledger, e contact.Erased) error {
+	var texts []string
+	for _, v := range e.IDs {
+		texts = append(texts, v.String())
+	}
+	for _, a := range e.Addresses {
+		texts = append(texts, a.Value, a.Raw)
+	}
+	_, err := idem.ForgetIn(tx, texts)
+	return err
+}

@@ -1,0 +1,270 @@
+package isolation
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"parley/internal/access"
+	"parley/internal/face/sales"
+	"parley/internal/httpx"
+	"parley/internal/id"
+	"parley/test/salestest"
+)
+
+const salesBase = "/api/v1"
+
+// salesRoutes are the routes of the face below its base path.
+func salesRoutes() map[string]httpx.Route {
+	out := map[string]httpx.Route{}
+	for _, r := range sales.New(sales.Services{}).HTTP().Routes {
+		// One channel stands for all.
+		path := strings.ReplaceAll(strings.TrimPrefix(r.Pattern, salesBase), "{channel}", "whatsapp")
+		out[r.Method+" "+path] = r
+	}
+	return out
+}
+
+// salesPublic may be called without a key. A route joins it by a decision.
+var salesPublic = map[string]bool{"GET /swagger.json": true}
+
+// A new route is tested by a row of its own, or fails here.
+func TestEverySalesRouteHasASample(t *testing.T) {
+	routes := salesRoutes()
+	for _, name := range slices.Sorted(maps.Keys(routes)) {
+		if _, ok := salesSamples[name]; ok == routes[name].Public {
+			t.Errorf("%s needs a row in salesSamples, unless it is public", name)
+		}
+		if routes[name].Public != salesPublic[name] {
+			t.Errorf("%s is public, and nobody decided that it may be", name)
+		}
+	}
+	for name := range salesSamples {
+		if _, ok := routes[name]; !ok {
+			t.Errorf("salesSamples has a row for %s, which is no route", name)
+		}
+	}
+	for noun := range things {
+		if !slices.Contains(made, noun) {
+			t.Errorf("%s is in no place of made", noun)
+		}
+	}
+}
+
+// eachSeller runs f with somebody in one group of an account, somebody in the
+// group beside it, and somebody in another account.
+func eachSeller(t *testing.T, f func(t *testing.T, r *salestest.Rig, us, sibling, stranger *seller)) {
+	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+		acme, other := r.NewTenant("Acme"), r.NewTenant("Other")
+		north, south := acme.Group("North", id.Zero), acme.Group("South", id.Zero)
+		f(t, r, sell(t, acme, "North", north), sell(t, acme, "South!", south), sell(t, other, "Stranger", other.Root))
+	})
+}
+
+// call sends a route's sample.
+func (o *seller) sample(as *salestest.Caller, name string, over map[string]string) salestest.Answer {
+	s := salesSamples[name]
+	method, path, _ := strings.Cut(name, " ")
+	path = o.filled(path, over) + o.filled(s.query, nil)
+	switch {
+	case s.form != "":
+		return as.Do(method, path, s.form, "Content-Type", "multipart/form-data; boundary=x")
+	case s.body != "":
+		return as.Do(method, path, o.filled(s.body, map[string]string{"key": as.Token}))
+	}
+	return as.Do(method, path, nil)
+}
+
+// with returns the owner calling with another key of the same group and agent.
+func (o *seller) with(name string, scopes ...string) *salestest.Caller {
+	o.Helper()
+	n := access.NewKey{Group: o.Key.Group, User: o.Key.User, Scopes: scopes}
+	if salesSamples[name].whole {
+		n.Group = id.Zero
+	}
+	return o.WithKey(n)
+}
+
+// caller is who makes a call as the owner.
+func (o *seller) caller(name string) *salestest.Caller {
+	if salesSamples[name].whole {
+		return o.boss
+	}
+	return o.Caller
+}
+
+// Every route x a key with its scope, one with every other scope, none, a wrong
+// one and a disabled one.
+func TestSalesScopes(t *testing.T) {
+	eachSeller(t, func(t *testing.T, r *salestest.Rig, us, _, _ *seller) {
+		routes := salesRoutes()
+		names := slices.Sorted(maps.Keys(routes))
+		slices.SortStableFunc(names, func(a, b string) int { return takes(a) - takes(b) })
+		var all []string
+		for _, route := range routes {
+			if route.Scope != "" && !slices.Contains(all, route.Scope) {
+				all = append(all, route.Scope)
+			}
+		}
+		disabled := us.WithKey(access.NewKey{Group: us.Key.Group, User: us.Key.User, Disabled: true})
+		for _, name := range names {
+			route := routes[name]
+			if route.Public {
+				if a := r.Call(route.Method, route.Pattern, nil); a.Status != 200 {
+					t.Errorf("%s is public but answers %d", name, a.Status)
+				}
+				continue
+			}
+			for what, token := range map[string]string{"no key": "", "a wrong key": "parley_sales_" + strings.Repeat("ab", 32)} {
+				nobody := *us.Caller
+				nobody.Token = token
+				if a := us.sample(&nobody, name, nil); a.Status != 401 || a.Str("code") != "INVALID_API_KEY" {
+					t.Errorf("%s with %s: %d %s", name, what, a.Status, a.Body)
+				}
+			}
+			if a := us.sample(disabled, name, nil); a.Status != 403 || a.Str("code") != "INTEGRATION_DISABLED" {
+				t.Errorf("%s with a disabled key: %d %s", name, a.Status, a.Body)
+			}
+			if route.Scope != "" {
+				rest := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == route.Scope })
+				a := us.sample(us.with(name, rest...), name, nil)
+				if a.Status != 403 || a.Str("code") != "INVALID_SCOPE" || !strings.Contains(a.Str("message"), " "+strings.TrimPrefix(route.Scope, "sales:")+";") {
+					t.Errorf("%s with every scope but its own: %d %s", name, a.Status, a.Body)
+				}
+			}
+			scope := route.Scope
+			if scope == "" {
+				scope = "sales:nothing"
+			}
+			us.renew(t, name)
+			succeeds(t, name, us.sample(us.with(name, scope), name, nil))
+		}
+	})
+}
+
+// takes sorts what takes something away behind the rest.
+func takes(name string) int {
+	if strings.HasPrefix(name, "DELETE") {
+		return 1
+	}
+	return 0
+}
+
+// renew makes what a call names anew, since calls before it changed or took it.
+func (o *seller) renew(t *testing.T, name string) {
+	t.Helper()
+	text := name + salesSamples[name].body + salesSamples[name].query
+	for _, noun := range made {
+		if strings.HasPrefix(name, "GET ") && !strings.Contains(text, "subscription") {
+			continue
+		}
+		if strings.Contains(text, "{"+noun+"}") {
+			o.make(t, noun)
+		}
+	}
+}
+
+func succeeds(t *testing.T, name string, a salestest.Answer) {
+	t.Helper()
+	s := salesSamples[name]
+	switch {
+	case s.refused != "":
+		if a.Str("code") != s.refused {
+			t.Errorf("%s: %d %s, want %s", name, a.Status, a.Body, s.refused)
+		}
+	case a.Status < 200 || a.Status > 299 || s.status != 0 && a.Status != s.status:
+		t.Errorf("%s does not work for its owner with its scope: %d %s", name, a.Status, a.Body)
+	}
+}
+
+var placeholder = regexp.MustCompile(`\{(\w+)\}`)
+
+// What is another account's, or another group's, answers as what nobody has; what
+// is no id is said to be none.
+func TestSalesIsolation(t *testing.T) {
+	eachSeller(t, func(t *testing.T, r *salestest.Rig, us, sibling, stranger *seller) {
+		for _, name := range slices.Sorted(maps.Keys(salesRoutes())) {
+			_, path, _ := strings.Cut(name, " ")
+			for _, m := range placeholder.FindAllStringSubmatch(path, -1) {
+				noun := m[1]
+				if _, ok := things[noun]; !ok {
+					t.Errorf("say in things what {%s} of %s is", noun, name)
+					continue
+				}
+				unknown := us.sample(us.caller(name), name, map[string]string{noun: id.New().String()})
+				if unknown.Status != 404 || unknown.Str("code") != "NOT_FOUND" {
+					t.Errorf("%s with an unknown %s: %d %s", name, noun, unknown.Status, unknown.Body)
+				}
+				for _, o := range []*seller{stranger, sibling} {
+					if o == sibling && (salesSamples[name].everybody || salesSamples[name].whole) {
+						continue
+					}
+					a := us.sample(us.caller(name), name, map[string]string{noun: o.ids[noun]})
+					if a.Status != unknown.Status || masked(a.Body) != masked(unknown.Body) {
+						t.Errorf("%s tells the %s of %s from an unknown one:\n%d %s\n%d %s", name, noun, o.name, a.Status, a.Body, unknown.Status, unknown.Body)
+					}
+				}
+				if a := us.sample(us.caller(name), name, map[string]string{noun: "not-an-id"}); a.Status != 400 || a.Str("code") != "INVALID_ID" {
+					t.Errorf("%s with a malformed %s: %d %s", name, noun, a.Status, a.Body)
+				}
+			}
+			refusesForeign(t, us, sibling, stranger, name)
+		}
+	})
+}
+
+// refusesForeign sends ids of others inside the query and the body: what they
+// name is refused, or found by nobody.
+func refusesForeign(t *testing.T, us, sibling, stranger *seller, name string) {
+	t.Helper()
+	s := salesSamples[name]
+	method, path, _ := strings.Cut(name, " ")
+	for _, m := range placeholder.FindAllStringSubmatch(s.body+s.query, -1) {
+		noun := m[1]
+		if things[noun] == nil {
+			continue
+		}
+		for _, o := range []*seller{stranger, sibling} {
+			over := map[string]string{noun: o.ids[noun]}
+			var body any
+			if s.body != "" {
+				body = us.filled(s.body, over)
+			}
+			if o == sibling && (s.everybody || s.whole) {
+				continue
+			}
+			a := us.caller(name).Do(method, us.filled(path, nil)+us.filled(s.query, over), body)
+			if a.Status < 400 && strings.Contains(string(a.Body), o.ids[noun]) || a.Status >= 500 {
+				t.Errorf("%s took the %s of %s: %d %s", name, noun, o.name, a.Status, a.Body)
+			}
+		}
+	}
+}
+
+// No list holds anything of others, whatever it is asked for.
+func TestSalesListsHoldOnlyTheirOwn(t *testing.T) {
+	eachSeller(t, func(t *testing.T, r *salestest.Rig, us, sibling, stranger *seller) {
+		for _, name := range slices.Sorted(maps.Keys(salesRoutes())) {
+			s, ok := salesSamples[name]
+			if !ok || !strings.HasPrefix(name, "GET ") || s.everybody {
+				continue
+			}
+			a := us.sample(us.caller(name), name, nil)
+			for _, o := range []*seller{sibling, stranger} {
+				if o == sibling && s.whole {
+					continue
+				}
+				for noun, v := range o.ids {
+					if noun != "phone" && strings.Contains(string(a.Body), v) {
+						t.Errorf("%s shows the %s of %s: %s", name, noun, o.name, a.Body)
+					}
+				}
+				if strings.Contains(string(a.Body), "Secret of "+o.name) || strings.Contains(string(a.Body), "Prospect of "+o.name) {
+					t.Errorf("%s shows something of %s: %s", name, o.name, a.Body)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,245 @@
+package isolation
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"parley/internal/access"
+	"parley/internal/agent"
+	"parley/internal/app/apptest"
+	"parley/internal/id"
+	"parley/test/salestest"
+)
+
+// sample is a call with which a route of the sales API succeeds. {noun} in the
+// query, the body and the path stands for something of the caller's (things).
+type sample struct {
+	query string
+	body  string
+	form  string // a multipart body with the boundary x, instead of body
+	// status of the success; 0: any of 2xx.
+	status int
+	// refused is the code with which even the owner is refused, of a route whose
+	// success needs more than a row of this table.
+	refused string
+	// whole says that the call wants a key of the whole account, which sees every
+	// group of it.
+	whole bool
+	// everybody says that the account shares what the path names: a sibling group
+	// sees it too, another account does not.
+	everybody bool
+}
+
+// salesSamples has a row for every route: "METHOD path below the base".
+var salesSamples = map[string]sample{
+	// Leads
+	"POST /lead/retail":      {body: `{"utmSource":"web","phones":["+5491155{n}"]}`},
+	"POST /lead/insurance":   {body: `{"utmSource":"web","phones":["+5491155{n}"]}`},
+	"POST /lead/vehicle":     {body: `{"utmSource":"web","phones":["+5491155{n}"]}`},
+	"POST /lead/saving-plan": {body: `{"utmSource":"web","phones":["+5491155{n}"]}`},
+	"POST /lead/real-estate": {body: `{"utmSource":"web","phones":["+5491155{n}"]}`},
+	"GET /leads/categories":  {},
+	"GET /leads/defaults":    {},
+	"GET /industries":        {},
+
+	// Prospects
+	"GET /prospects":                                      {},
+	"GET /prospect-by":                                    {query: "?phoneNumber={phone}"},
+	"GET /prospect/{prospectId}":                          {},
+	"PATCH /prospect/{prospectId}":                        {body: `{"firstName":"Changed"}`},
+	"DELETE /prospect/{prospectId}":                       {},
+	"PATCH /prospect/{prospectId}/additionalData":         {body: `{"style":"blue"}`},
+	"GET /prospect/{prospectId}/prospectAdditionalFields": {},
+	"POST /prospect/{prospectId}/transfer":                {body: `{"group":"{groupId}"}`},
+	"POST /prospect/{prospectId}/csat":                    {body: `{"result":5}`},
+	"POST /contacts/selections":                           {body: `{"prospects":["{prospectId}"]}`},
+	"GET /contacts/selection/{selectionId}":               {},
+	"GET /archiving-reasons":                              {query: "?agent={agentId}"},
+	"GET /as-user/transfer":                               {},
+	"POST /prospect/{prospectId}/as-user/transfer":        {body: `{"user":"{agentId}"}`},
+	"POST /prospect/{prospectId}/as-user/archive":         {body: `{"archivingReason":"inactive"}`},
+	"GET /as-user/archiving-reasons":                      {},
+	"GET /as-user/labels":                                 {},
+	"POST /prospect/{prospectId}/as-user/label":           {body: `{"label":"warm"}`},
+
+	// Interactions and quotes
+	"GET /prospects/interactions":                            {},
+	"GET /prospect/{prospectId}/interactions":                {},
+	"GET /prospect/{prospectId}/interaction/{interactionId}": {},
+	"POST /prospect/{prospectId}/interactions":               {body: `{"type":"note","content":"a note"}`},
+	"PUT /prospect/{prospectId}/interaction/{interactionId}": {body: `{"type":"question","answer":"yes"}`},
+	"GET /prospects/quotes":                                  {},
+	"GET /prospect/{prospectId}/quotes":                      {},
+	"POST /prospect/{prospectId}/quotes":                     {body: `{"status":"pending","items":[{"quantity":1}]}`, status: 201},
+	"GET /prospect/{prospectId}/quote/{quoteId}":             {},
+	"PUT /prospect/{prospectId}/quote/{quoteId}":             {body: `{"status":"accepted"}`},
+
+	// Integration, groups, agents
+	"GET /checkCredentials":                {},
+	"GET /integration":                     {},
+	"GET /integrations":                    {},
+	"GET /groups":                          {},
+	"GET /groups/children":                 {query: "?parent={groupId}"},
+	"GET /group/{groupId}":                 {},
+	"GET /group/{groupId}/children":        {},
+	"GET /group/{groupId}/agents/online":   {},
+	"GET /groups/{groupId}/is-working":     {},
+	"POST /groups/{groupId}/response-time": {body: `{}`},
+	"GET /agents":                          {query: "?group={groupId}"},
+	"GET /agents/{agentId}/is-working":     {},
+	"POST /agents/{agentId}/response-time": {body: `{}`},
+
+	// Messaging
+	"GET /messaging/channels":                                     {},
+	"GET /prospect/{prospectId}/messaging/channels":               {},
+	"POST /prospect/{prospectId}/messaging/whatsapp/notification": {body: `{"key":"hello_world"}`},
+	"POST /prospect/{prospectId}/messaging/whatsapp":              {body: `{"content":"hello"}`},
+	"POST /prospect/{prospectId}/messaging/whatsapp/send-file":    {form: file},
+	"GET /prospect/{prospectId}/messaging/whatsapp/send-file":     {form: file},
+	"GET /prospect/{prospectId}/orders":                           {},
+
+	// Apps
+	"POST /apps/event":                                     {body: `{"event":"paid","type":"prospect","prospectId":"{prospectId}","data":{"apiKey":"{key}"}}`},
+	"POST /apps/notifications":                             {body: `{"type":"news","target":{"user":["{agentId}"]},"platforms":{}}`, refused: "UNEXPECTED_ERROR"},
+	"GET /as-user/reports":                                 {},
+	"GET /as-user/notifications":                           {},
+	"POST /as-user/notification/{notificationId}/seen":     {refused: "NOT_FOUND"},
+	"GET /prospect/{prospectId}/as-user/buttons":           {},
+	"GET /admin/apps":                                      {whole: true},
+	"POST /admin/apps":                                     {whole: true, body: `{"developer":"dev","key":"k{n}","name":{"en":"App"},"baseUrl":"{backend}"}`, status: 201},
+	"GET /admin/app/{appId}":                               {whole: true},
+	"PATCH /admin/app/{appId}":                             {whole: true, body: `{"name":{"en":"Changed"}}`},
+	"DELETE /admin/app/{appId}":                            {whole: true, refused: "CONFLICT"}, // it is installed
+	"GET /admin/app/{appId}/instances":                     {whole: true},
+	"POST /admin/app/{appId}/instances":                    {whole: true, body: `{"group":"{groupId}"}`, status: 201},
+	"GET /admin/app-instance/{instanceId}":                 {},
+	"PUT /admin/app-instance/{instanceId}":                 {body: `{"name":"Renamed"}`},
+	"DELETE /admin/app-instance/{instanceId}":              {},
+	"POST /admin/app-instance/{instanceId}/refresh":        {body: `{}`},
+	"POST /admin/app-instance/{instanceId}/retry":          {},
+	"GET /admin/app-instance/{instanceId}/settings/form":   {},
+	"POST /admin/app-instance/{instanceId}/settings/check": {body: `{"text":"x"}`},
+	"GET /admin/app-instance/{instanceId}/settings":        {},
+	"PUT /admin/app-instance/{instanceId}/settings":        {body: `{"text":"x"}`},
+	"GET /admin/app-instance/{instanceId}/events":          {},
+	"GET /admin/additional-fields":                         {everybody: true},
+	"PUT /admin/additional-fields":                         {whole: true, body: `{"fields":[{"key":"style","name":{"en":"Style"}}]}`},
+
+	// Notifications
+	"GET /notifications/topics":                             {},
+	"GET /notifications/subscriptions":                      {},
+	"POST /notifications/subscriptions":                     {body: `{"topics":["prospects"],"callbackUrl":"https://example.com/hook"}`, status: 201},
+	"DELETE /notifications/subscriptions":                   {},
+	"GET /notifications/subscription/{subscriptionId}":      {},
+	"DELETE /notifications/subscription/{subscriptionId}":   {},
+	"GET /admin/notifications/deliveries":                   {},
+	"POST /admin/notifications/delivery/{deliveryId}/retry": {refused: "NOT_FOUND"},
+}
+
+// things make what paths and samples name, each anew at every call.
+var things = map[string]func(o *seller) string{
+	"prospectId": func(o *seller) string {
+		o.ids["phone"] = "5491144" + o.number()
+		pid := o.Post("/lead/retail", map[string]any{"utmSource": "web", "firstName": "Prospect of " + o.name, "phones": []string{"+" + o.ids["phone"]}}).OK().Str("id")
+		// Who has written can be answered.
+		if a := o.Call("POST", "/_sim/reply", map[string]any{"from": o.ids["phone"], "to": o.line, "text": "Secret of " + o.name}); a.Get("accepted") != true {
+			o.Fatalf("the message was refused: %s", a.Body)
+		}
+		return pid
+	},
+	"groupId": func(o *seller) string { return o.Group("Group of "+o.name, o.group.ID).ID.String() },
+	"agentId": func(o *seller) string { return o.Agent("Agent", "of "+o.name, o.group.ID).ID.String() },
+	"interactionId": func(o *seller) string {
+		return o.Post("/prospect/"+o.ids["prospectId"]+"/interactions", map[string]any{"type": "question", "question": "Secret of " + o.name + "?", "providerId": "q" + o.number()}).OK().Str("0.id")
+	},
+	"quoteId": func(o *seller) string {
+		return o.Post("/prospect/"+o.ids["prospectId"]+"/quotes", map[string]any{"status": "pending", "items": []map[string]any{{"quantity": 1, "concept": "Secret of " + o.name}}}).OK().Str("id")
+	},
+	"selectionId": func(o *seller) string {
+		return o.Post("/contacts/selections", map[string]any{"prospects": []string{o.ids["prospectId"]}}).OK().Str("id")
+	},
+	"subscriptionId": func(o *seller) string {
+		return o.Post("/notifications/subscriptions", map[string]any{"topics": []string{"prospects"}, "callbackUrl": "https://example.com/" + o.name}).OK().Str("id")
+	},
+	"deliveryId":     func(*seller) string { return id.New().String() },
+	"notificationId": func(*seller) string { return id.New().String() },
+	"appId": func(o *seller) string {
+		return o.boss.Post("/admin/apps", map[string]any{"developer": "dev", "key": "app" + o.number(), "name": map[string]any{"en": "App of " + o.name},
+			"baseUrl": o.backend.URL, "clientId": o.backend.ClientID, "clientSecret": o.backend.Secret}).OK().Str("id")
+	},
+	"instanceId": func(o *seller) string {
+		a := o.boss.Post("/admin/app/"+o.ids["appId"]+"/instances", map[string]any{"group": o.group.ID.String()}).OK()
+		if a.Str("state") != "enabled" {
+			o.Fatalf("the app did not take its instance: %s", a.Body)
+		}
+		return a.Str("id")
+	},
+}
+
+// file is a multipart body.
+const file = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\nhello\r\n--x--\r\n"
+
+// made lists the things in the order in which they need each other.
+var made = []string{"prospectId", "groupId", "agentId", "interactionId", "quoteId", "selectionId", "subscriptionId", "deliveryId", "notificationId", "appId", "instanceId"}
+
+// seller is somebody with a key that acts for an agent of a group, and one of
+// every thing there.
+type seller struct {
+	*salestest.Caller
+	boss  *salestest.Caller // the same agent with a key of the whole account
+	name  string
+	group agent.Group
+	// backend is the other side of the seller's app, line the tenant's number.
+	backend *apptest.Backend
+	line    string
+	ids     map[string]string
+	n       int
+}
+
+func sell(t *testing.T, tenant *salestest.Tenant, name string, group agent.Group) *seller {
+	t.Helper()
+	boss := tenant.Agent("Boss", "of "+name, group.ID)
+	o := &seller{Caller: tenant.As(boss), boss: tenant.WithKey(access.NewKey{User: boss.ID}), name: name, group: group, ids: map[string]string{}}
+	o.backend = apptest.New(t, "client-"+strings.TrimRight(name, "!"), "secret-of-the-app-"+name)
+	o.ids["key"], o.ids["backend"] = o.Token, o.backend.URL
+	o.Eventually("the account has a number with templates", func() bool {
+		list, err := o.App.Accounts.List(context.Background(), o.Tenant.ID)
+		for _, a := range list {
+			if a.Kind == "whatsapp" {
+				o.line = a.ExternalID
+			}
+		}
+		return err == nil && o.line != "" && strings.Contains(string(o.Get("/messaging/channels").OK().Body), "hello_world")
+	})
+	for _, noun := range made {
+		o.make(t, noun)
+	}
+	return o
+}
+
+func (o *seller) make(t *testing.T, noun string) {
+	t.Helper()
+	if o.ids[noun] = things[noun](o); o.ids[noun] == "" {
+		t.Fatalf("%s got no %s", o.name, noun)
+	}
+}
+
+// number is six digits that nobody had.
+func (o *seller) number() string {
+	o.n++
+	return fmt.Sprintf("%02d%04d", len(o.name), o.n)
+}
+
+// filled puts the owner's things into a text; over are others in their place.
+func (o *seller) filled(s string, over map[string]string) string {
+	s = strings.ReplaceAll(s, "{n}", o.number())
+	for noun, v := range over {
+		s = strings.ReplaceAll(s, "{"+noun+"}", v)
+	}
+	for noun, v := range o.ids {
+		s = strings.ReplaceAll(s, "{"+noun+"}", v)
+	}
+	return s
+}
