@@ -27,6 +27,7 @@ type commands struct {
 	Simulate simulateCmd `cmd:"" help:"Look at and play the simulated phones of a server that runs with --simulate."`
 	Import   importCmd   `cmd:"" help:"Take contacts and their deals in from a CSV file."`
 	Export   exportCmd   `cmd:"" help:"Write a tenant's contacts and deals as a CSV file."`
+	Erase    eraseCmd    `cmd:"" help:"Take away everything that is known of a person."`
 	Verify   verifyCmd   `cmd:"" help:"Check every invariant of the stored data."`
 	Backup   backupCmd   `cmd:"" help:"Write a consistent copy of the embedded database."`
 	Restore  restoreCmd  `cmd:"" help:"Replace the embedded database by a backup."`

@@ -20,7 +20,7 @@ const private = "app-private-key-1"
 func TestTheSignatureVectors(t *testing.T) {
 	for address, want := range map[string]string{
 		"https://app.example.com/report?lang=en&range=custom&start=2020-12-01&end=2020-12-31&group=507f191e810c19729de860ee&parentGroup=507f191e810c19729de860ef": "d0ed039af42ffa044c6be3958fa50ebaffd2a8494e73ff483cc8136fd34c8675",
-		"https://app.example.com/prospect/507f191e810c19729de860ea":                                                                                               "d6909040ba7a9ff8d2a121866b1787fc92c6759684df75d98cd245ab8892eb7d",
+		"https://app.example.com/prospect/507f191e810c19729de860ea": "d6909040ba7a9ff8d2a121866b1787fc92c6759684df75d98cd245ab8892eb7d",
 	} {
 		if got := app.Signature(address, private); got != want {
 			t.Errorf("%s: %s", address, got)
@@ -103,8 +103,8 @@ func TestPlaceholders(t *testing.T) {
 		"https://a.example/?x=${prospect.lastName}&y=${nonsense}&z=${}":                "https://a.example/?x=&y=&z=&",
 		"https://a.example/${group.language}/${group.displayName}/${user.cellPhone}":   "https://a.example/pt-BR/Sales/5?",
 		"https://a.example/${prospect.source}/${prospect.providerLeadId}/${group._id}": "https://a.example/WhatsApp/ABC-123/" + home.ID.String() + "?",
-		"https://a.example/x?":          "https://a.example/x?",
-		"https://a.example/${user._id}": "https://a.example/" + viewer.ID.String() + "?",
+		"https://a.example/x?":                           "https://a.example/x?",
+		"https://a.example/${user._id}":                  "https://a.example/" + viewer.ID.String() + "?",
 		"https://a.example/${user.phone}/$${user.email}": "https://a.example/%2B1%20541/$j%40x.example?",
 	} {
 		if got := open(address); got != want {
@@ -122,7 +122,9 @@ const dot = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJA
 func TestBadDefinitionsNameTheirField(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		name := app.Localized{"en": "X", "es": "Equis"}
-		button := func(address, icon string) []app.Button { return []app.Button{{Key: "b", Name: name, URL: address, Icon: icon}} }
+		button := func(address, icon string) []app.Button {
+			return []app.Button{{Key: "b", Name: name, URL: address, Icon: icon}}
+		}
 		for _, c := range []struct {
 			field string
 			p     func(n *app.NewApp)
@@ -139,7 +141,9 @@ func TestBadDefinitionsNameTheirField(t *testing.T) {
 			{"scopes", func(n *app.NewApp) { n.Scopes = nil }},
 			{"reports[0].url", func(n *app.NewApp) { n.Reports = []app.Report{{Key: "r", Name: name, URL: "https://${user.email}/x"}} }},
 			{"reports[0].url", func(n *app.NewApp) { n.Reports = []app.Report{{Key: "r", Name: name, URL: "javascript:alert(1)"}} }},
-			{"reports[0].url", func(n *app.NewApp) { n.Reports = []app.Report{{Key: "r", Name: name, URL: "https://x.example/?signature=1"}} }},
+			{"reports[0].url", func(n *app.NewApp) {
+				n.Reports = []app.Report{{Key: "r", Name: name, URL: "https://x.example/?signature=1"}}
+			}},
 			{"reports[1].key", func(n *app.NewApp) {
 				n.Reports = []app.Report{{Key: "r", Name: name, URL: "https://x.example"}, {Key: "r", Name: name, URL: "https://x.example"}}
 			}},

@@ -75,8 +75,8 @@ func New(o Options) *Client {
 		TLSHandshakeTimeout:    o.Timeout,
 		ResponseHeaderTimeout:  o.Timeout,
 		MaxResponseHeaderBytes: 64 << 10,
-		MaxIdleConns:           1024,
-		MaxIdleConnsPerHost:    64,
+		MaxIdleConns:           2048,
+		MaxIdleConnsPerHost:    256,
 		IdleConnTimeout:        90 * time.Second,
 		ExpectContinueTimeout:  time.Second,
 	}

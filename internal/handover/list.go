@@ -81,6 +81,8 @@ type query struct {
 type branch struct {
 	where string
 	args  []any
+	// whole says that the branch is read at once, in no order: it has few rows.
+	whole bool
 }
 
 // bound is one end of the order; an empty one does not bind.
@@ -178,20 +180,20 @@ func (s *Service) branches(f Filter, q *query, groups []id.ID, all bool, statuse
 		}
 		for part := range slices.Chunk(f.Among[:min(len(f.Among), MaxList)], batch) {
 			in, args := contact.Among(part)
-			q.each = append(q.each, branch{"contact_id IN " + in, args})
+			q.each = append(q.each, branch{"contact_id IN " + in, args, true})
 		}
 	case !f.Agent.IsZero():
 		within()
 		status()
-		q.each = []branch{{"agent_id=?", []any{f.Agent}}}
+		q.each = []branch{{where: "agent_id=?", args: []any{f.Agent}}}
 	case !all && len(statuses) == len(Statuses) && len(groups) <= maxBranches:
 		for _, g := range groups {
-			q.each = append(q.each, branch{"group_id=?", []any{g}})
+			q.each = append(q.each, branch{where: "group_id=?", args: []any{g}})
 		}
 	case !all && len(groups)*len(statuses) <= maxBranches:
 		for _, g := range groups {
 			for _, v := range statuses {
-				q.each = append(q.each, branch{"group_id=? AND status=?", []any{g, v}})
+				q.each = append(q.each, branch{where: "group_id=? AND status=?", args: []any{g, v}})
 			}
 		}
 	case f.Label != "" || f.Category != "":
@@ -205,7 +207,7 @@ func (s *Service) branches(f Filter, q *query, groups []id.ID, all bool, statuse
 			break
 		}
 		for _, v := range statuses {
-			q.each = append(q.each, branch{"status=?", []any{v}})
+			q.each = append(q.each, branch{where: "status=?", args: []any{v}})
 		}
 	}
 	return true

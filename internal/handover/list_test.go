@@ -286,6 +286,8 @@ func TestListsGoAlongIndexes(t *testing.T) {
 			{handover.Filter{Category: "cars"}, "handover_category", true},
 			{handover.Filter{ClaimedAfter: start}, "handover_created", true},
 			{handover.Filter{Among: []id.ID{id.New()}}, "sqlite_autoindex_handover_1", false},
+			{handover.Filter{Among: slices.Repeat([]id.ID{id.New()}, 400), Agent: w.asha.ID, Status: handover.New, Scope: w.shop.ID, Category: "cars", Label: "hot", WithAgent: ptr(true),
+				CreatedAfter: start, Before: id.New(), ClaimedAfter: start}, "sqlite_autoindex_handover_1", false},
 		} {
 			texts, args, err := w.s.ListTexts(w.r(), c.f)
 			if err != nil || len(texts) == 0 {

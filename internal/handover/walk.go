@@ -43,9 +43,6 @@ func (s *Service) walk(r store.Reader, f Filter, rising bool, want int, each fun
 	if len(q.each) == 1 {
 		w.size = min(walkPage, want)
 	}
-	if f.Among != nil { // no more than MaxList rows, in no order that an index has
-		w.size = batch
-	}
 	if keep != nil {
 		w.size = walkPage
 	}
@@ -129,6 +126,15 @@ func (w *walker) fill(i int) error {
 		return err
 	}
 	c.rows, c.done = list, len(list) < w.size
+	if w.q.each[i].whole {
+		c.done = true
+		slices.SortFunc(list, func(a, b Work) int {
+			if w.before(a, b) {
+				return -1
+			}
+			return 1
+		})
+	}
 	if len(list) > 0 {
 		c.at = list[len(list)-1]
 	}
@@ -146,11 +152,28 @@ func (w *walker) text(i int) (string, []any) {
 	if at := w.branches[i].at; !at.Contact.IsZero() {
 		*moving = bound{"(created_at, contact_id) " + beyond + " (?,?)", []any{at.CreatedAt, at.Contact}}
 	}
-	where, args := []string{"tenant_id=?"}, []any{}
-	for _, part := range append([]bound{bound(b), low, high}, bound{strings.Join(w.q.where, " AND "), w.q.args}) {
-		if part.where != "" {
-			where, args = append(where, part.where), append(args, part.args...)
+	conditions := []bound{low, high, {strings.Join(w.q.where, " AND "), w.q.args}}
+	if b.whole {
+		// The limit keeps the databases from any index but the key's.
+		text, args := "SELECT "+columns+" FROM (SELECT * FROM handover WHERE tenant_id=? AND "+b.where+" LIMIT 100000) AS those", b.args
+		where, more := all(conditions)
+		if where != "" {
+			text += " WHERE " + where
+		}
+		return text, append(slices.Clone(args), more...)
+	}
+	where, args := all(append([]bound{{"tenant_id=?", nil}, {b.where, b.args}}, conditions...))
+	return "SELECT " + columns + " FROM handover WHERE " + where + order + " LIMIT " + strconv.Itoa(w.size), args
+}
+
+// all joins conditions; empty ones do not bind.
+func all(conditions []bound) (string, []any) {
+	var where []string
+	var args []any
+	for _, c := range conditions {
+		if c.where != "" {
+			where, args = append(where, c.where), append(args, c.args...)
 		}
 	}
-	return "SELECT " + columns + " FROM handover WHERE " + strings.Join(where, " AND ") + order + " LIMIT " + strconv.Itoa(w.size), args
+	return strings.Join(where, " AND "), args
 }

@@ -85,7 +85,8 @@ func (v standing) headers(h http.Header, w *Window) {
 	if !v.limited {
 		return
 	}
-	h.Set(w.Prefix+"Limit", strconv.Itoa(v.allowed))
-	h.Set(w.Prefix+"Remaining", strconv.Itoa(v.remaining))
-	h.Set(w.Prefix+"Reset", strconv.FormatInt(v.until.Unix(), 10))
+	// In the letters of the contract, which Set would change.
+	h[w.Prefix+"Limit"] = []string{strconv.Itoa(v.allowed)}
+	h[w.Prefix+"Remaining"] = []string{strconv.Itoa(v.remaining)}
+	h[w.Prefix+"Reset"] = []string{strconv.FormatInt(v.until.Unix(), 10)}
 }

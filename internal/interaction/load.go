@@ -109,7 +109,7 @@ func (s *Service) fill(r store.Reader, list []Interaction) error {
 	var about, quotes []id.ID
 	for n := range list {
 		i := &list[n]
-		i.Bot = strings.HasPrefix(i.Actor, "bot:") || strings.HasPrefix(i.Actor, "run:")
+		i.Bot = automatic(*i)
 		if text, ok := strings.CutPrefix(i.Actor, "agent:"); ok {
 			i.Agent, _ = id.Parse(text)
 		}
@@ -149,6 +149,14 @@ func (s *Service) fill(r store.Reader, list []Interaction) error {
 		}
 	}
 	return nil
+}
+
+// automatic tells what no person did: a bot, an automation, or a message of ours
+// that nobody wrote. "system" alone may be a person: activities that tell nobody
+// have it.
+func automatic(i Interaction) bool {
+	return i.Actor == "automation" || strings.HasPrefix(i.Actor, "bot:") || strings.HasPrefix(i.Actor, "run:") ||
+		i.Actor == "system" && i.Proactive && i.Output.Message != nil
 }
 
 // Get returns an interaction of a contact. NotFound naming "interaction" for one

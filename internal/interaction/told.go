@@ -14,7 +14,10 @@ func question(a contact.Activity, i *Interaction) bool {
 	q := Question{ID: a.ID.String(), ProviderID: text(a, "providerId"), ThreadTitle: text(a, "threadTitle"), ThreadURL: text(a, "threadUrl"),
 		Question: a.Body, Answer: text(a, "answer"), Delivered: flag(a, "delivered"), CancelReason: text(a, "cancelReason")}
 	i.Output.Question, i.Status = &q, text(a, "status")
-	i.StartedAt, i.FinishedAt, i.UpdatedAt = a.CreatedAt, stamp(a, "finishedAt"), stamp(a, "updatedAt")
+	i.StartedAt, i.FinishedAt = a.CreatedAt, stamp(a, "finishedAt")
+	if at := stamp(a, "updatedAt"); !at.IsZero() {
+		i.UpdatedAt = at
+	}
 	return true
 }
 
@@ -38,6 +41,14 @@ func recorded(a contact.Activity, i *Interaction) bool {
 	i.StartedAt, i.UpdatedAt = stamp(a, "startedAt"), stamp(a, "updatedAt")
 	if i.StartedAt.IsZero() {
 		i.StartedAt = a.CreatedAt
+	}
+	if i.UpdatedAt.IsZero() {
+		i.UpdatedAt = a.CreatedAt
+	}
+	if i.Status == Pending || i.Status == Sent {
+		i.FinishedAt = time.Time{}
+	} else {
+		i.FinishedAt = i.UpdatedAt
 	}
 	return true
 }

@@ -258,3 +258,22 @@ func TestChoices(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoWroteIt: messages of automations and bots say so, those of agents name
+// the agent.
+func TestWhoWroteIt(t *testing.T) {
+	each(t, func(w world) {
+		w.Hello(t, convtest.Number)
+		agent := "agent:" + w.asha.ID.String()
+		for by, bot := range map[string]bool{"automation": true, "bot:x": true, "run:x": true, "system": true, actor: false, agent: false} {
+			m, err := w.Conversations.Send(bg, w.Tenant, by, conversation.Send{To: "+" + convtest.Number, Text: "hi", SentBy: by})
+			if err != nil {
+				w.Fatal(err)
+			}
+			list, err := w.s.OfMessages(w.r(), []id.ID{m.ID})
+			if err != nil || len(list) != 1 || list[0].Bot != bot || (list[0].Agent == w.asha.ID) != (by == agent) {
+				w.Errorf("by %s: %+v %v", by, list, err)
+			}
+		}
+	})
+}

@@ -86,8 +86,11 @@ func TestUpdatesOfAMessage(t *testing.T) {
 				t.Errorf("%+v: %v, want a complaint of %s", bad.u, err, bad.field)
 			}
 		}
+		if !i.FinishedAt.IsZero() {
+			t.Errorf("on its way: %+v", i)
+		}
 		got, err := w.update(cid, i.ID, interaction.Update{Type: "message", Status: "failed", Error: "no route"})
-		if err != nil || got.Status != interaction.Failed || got.Output.Message.Error != "no route" {
+		if err != nil || !got.FinishedAt.Equal(w.Clock.Now()) || got.Status != interaction.Failed || got.Output.Message.Error != "no route" {
 			t.Errorf("failed: %+v %v", got, err)
 		}
 		got, err = w.update(cid, i.ID, interaction.Update{Type: "message", Delivered: ptr(true)})
@@ -248,7 +251,7 @@ func TestErasedLeavesNothing(t *testing.T) {
 		w.record(cid, interaction.New{Type: "call"})
 		// More than one transaction takes away.
 		if err := w.DB.Write(bg, w.Tenant, func(tx *store.Tx) error {
-			for range 2000 {
+			for range 700 {
 				if _, err := w.Contacts.AddActivityIn(tx, contact.Activity{Contact: cid, Type: "call_logged", Title: "Call"}); err != nil {
 					return err
 				}
@@ -265,6 +268,39 @@ func TestErasedLeavesNothing(t *testing.T) {
 		}
 		if n := w.Count(t, "activity", "contact_id=?", cid); n == 0 {
 			t.Error("one transaction took everything: this test shows nothing")
+		}
+	})
+}
+
+// TestDirections: who wrote a message follows from its addresses, and how it came
+// from what it says.
+func TestDirections(t *testing.T) {
+	each(t, func(w world) {
+		cid := w.person(convtest.Number, w.shop.ID)
+		for _, c := range []struct {
+			n    interaction.New
+			want string // performer, status, via
+		}{
+			{interaction.New{}, "integration received customApp"},
+			{interaction.New{Sender: "+91 98765-43210", Recipient: "+911140000000"}, "integration received customApp"},
+			{interaction.New{Sender: "098765 43210"}, "integration received customApp"},
+			{interaction.New{Sender: "somebody"}, "integration received customApp"},
+			{interaction.New{Sender: "somebody", Recipient: convtest.Number}, "agent sent customApp"},
+			{interaction.New{Recipient: "somebody"}, "agent sent customApp"},
+			{interaction.New{Recipient: convtest.Number, Delivered: ptr(true)}, "agent received customApp"},
+			{interaction.New{Recipient: convtest.Number, Delivered: ptr(false)}, "agent sent customApp"},
+			{interaction.New{RepliesTo: "x"}, "agent sent customApp"},
+			{interaction.New{Sender: convtest.Number, RepliesTo: "x"}, "integration received customApp"},
+			{interaction.New{Sender: "a@example.com"}, "integration received email"},
+			{interaction.New{Via: interaction.SMS}, "integration received sms"},
+			{interaction.New{Rich: map[string]any{"channelInteraction": map[string]any{"channelName": "Instagram", "type": "story"}}}, "integration received instagram"},
+		} {
+			c.n.Type, c.n.Content = "message", "x"
+			i := w.record(cid, c.n)
+			m := i.Output.Message
+			if got := m.Performer + " " + i.Status + " " + i.Via; got != c.want || m.Via != i.Via || i.Proactive != (m.Performer == interaction.ByUs) {
+				t.Errorf("%+v: %s, want %s", c.n, got, c.want)
+			}
 		}
 	})
 }

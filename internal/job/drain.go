@@ -31,7 +31,8 @@ func (ls *Lanes) drain(ctx context.Context, l Ledger, lane Lane, poke <-chan str
 		wg.Wait()
 		ls.release(l, lane)
 	}()
-	ended := make(chan struct{}, ls.o.InFlight)
+	room := ls.o.inFlight(l)
+	ended := make(chan struct{}, room)
 	busy := 0
 	for {
 		now := ls.o.Clock.Now()
@@ -43,9 +44,10 @@ func (ls *Lanes) drain(ctx context.Context, l Ledger, lane Lane, poke <-chan str
 		}
 		var next time.Time
 		over := now.Sub(begun) > quantum && len(ls.slots) == cap(ls.slots)
-		if !over && ctx.Err() == nil && busy < ls.o.InFlight {
+		if !over && ctx.Err() == nil && busy < room {
 			var work []Work
-			work, next, err = l.Claim(ctx, lane, ls.o.InFlight-busy)
+			asked := room - busy
+			work, next, err = l.Claim(ctx, lane, asked)
 			if err != nil {
 				if ctx.Err() == nil {
 					ls.o.Logger.Error("could not claim rows of a lane", "ledger", l.Name(), "lane", lane.Name, "error", err)
@@ -61,8 +63,8 @@ func (ls *Lanes) drain(ctx context.Context, l Ledger, lane Lane, poke <-chan str
 					ls.do(ctx, l, w)
 				}()
 			}
-			if len(work) > 0 {
-				continue
+			if len(work) == asked || len(work) > 0 && next.IsZero() {
+				continue // there may be more
 			}
 			if !next.After(now) {
 				next = time.Time{} // due, but behind a row at work: its end wakes us
@@ -83,6 +85,10 @@ func (ls *Lanes) drain(ctx context.Context, l Ledger, lane Lane, poke <-chan str
 		select {
 		case <-ended:
 			busy--
+			for len(ended) > 0 { // one claim for all that ended meanwhile
+				<-ended
+				busy--
+			}
 		case <-poke:
 		case <-timer:
 			// By the clock as it is now: a row may have fallen due meanwhile.

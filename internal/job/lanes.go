@@ -38,6 +38,18 @@ type Ledger interface {
 	Rescue(ctx context.Context) (int, error)
 }
 
+// Bounded is a Ledger that has at most so many items of a lane at work; Claim is
+// not asked for more.
+type Bounded interface{ InFlight() int }
+
+// inFlight is how many items of a ledger's lane may be at work at once.
+func (o LaneOptions) inFlight(l Ledger) int {
+	if b, ok := l.(Bounded); ok {
+		return min(o.InFlight, b.InFlight())
+	}
+	return o.InFlight
+}
+
 // WakeLane asks, once tx is on disk, that a lane be drained soon. It is a hint:
 // the sweep finds the rows anyway.
 func WakeLane(tx *store.Tx, ledger, lane string) {

@@ -244,6 +244,7 @@ func (a *App) serveable(o Options, idem httpx.Idempotency) error {
 	}
 	status := func(ctx context.Context) admin.Status { return a.status(ctx, o.url) }
 	ops := admin.Services{DB: a, Tenants: a.Tenants, Access: a.Access, Accounts: a.Accounts, Outbox: a.Outbox, Conversations: a.Conversations, Deals: a.Deals,
+		Contacts: a.Contacts, Agents: a.Agents, Scopes: knownScopes,
 		Operator: access.NewOperator(a.cfg.AdminToken), Status: status, Restore: o.restore}
 	if o.simulated != nil {
 		ops.Simulator = o.simulated

@@ -2,6 +2,7 @@ package server
 
 import (
 	"parley/internal/contact"
+	"parley/internal/face/sales"
 	"parley/internal/idempotency"
 	"parley/internal/store"
 )
@@ -17,4 +18,12 @@ func forgetAnswers(tx *store.Tx, idem *idempotency.Ledger, e contact.Erased) err
 	}
 	_, err := idem.ForgetIn(tx, texts)
 	return err
+}
+
+// knownScopes lists the scopes of the faces that say them.
+func knownScopes(face string) []string {
+	if face == sales.Name {
+		return sales.Scopes()
+	}
+	return nil
 }

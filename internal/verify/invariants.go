@@ -83,9 +83,10 @@ var Invariants = []Invariant{
 	{"conversation-contact", "A conversation's contact exists.",
 		`SELECT v.tenant_id, v.id, 'no such contact' FROM conversation v
 		LEFT JOIN contact c ON c.tenant_id=v.tenant_id AND c.id=v.contact_id WHERE v.contact_id IS NOT NULL AND c.id IS NULL`},
-	{"message-conversation", "Every message belongs to a conversation that exists.",
+	{"message-conversation", "Every message belongs to a conversation that exists, or to one of an erased person whose messages are being taken away.",
 		`SELECT m.tenant_id, m.id, 'no such conversation' FROM message m
-		LEFT JOIN conversation v ON v.tenant_id=m.tenant_id AND v.id=m.conversation_id WHERE v.id IS NULL`},
+		LEFT JOIN conversation v ON v.tenant_id=m.tenant_id AND v.id=m.conversation_id WHERE v.id IS NULL
+		AND NOT EXISTS (SELECT 1 FROM conversation_gone g WHERE g.tenant_id=m.tenant_id AND g.conversation_id=m.conversation_id)`},
 	{"conversation-count", "A conversation counts its messages rightly and names one of them as its last.",
 		`SELECT v.tenant_id, v.id, 'says ' || v.messages || ', has ' || COUNT(m.id) FROM conversation v
 		LEFT JOIN message m ON m.tenant_id=v.tenant_id AND m.conversation_id=v.id
@@ -121,7 +122,8 @@ var Invariants = []Invariant{
 		LEFT JOIN outbox o ON o.tenant_id=m.tenant_id AND o.id=m.id WHERE m.direction='outbound' AND NOT COALESCE(
 		(o.state IN ('queued','sending','unknown') AND m.status='queued')
 		OR (o.state='sent' AND m.status IN ('sent','delivered','read'))
-		OR (o.state IN ('failed','cancelled') AND m.status='failed'), FALSE)`},
+		OR (o.state IN ('failed','cancelled') AND m.status='failed'), FALSE)
+		AND NOT EXISTS (SELECT 1 FROM conversation_gone g WHERE g.tenant_id=m.tenant_id AND g.conversation_id=m.conversation_id)`},
 	{"outbox-message", "Every outbox row has its message.",
 		`SELECT o.tenant_id, o.id, 'no such message' FROM outbox o
 		LEFT JOIN message m ON m.tenant_id=o.tenant_id AND m.id=o.id WHERE m.id IS NULL`},
@@ -171,6 +173,13 @@ var Invariants = []Invariant{
 	{"webhook-intent", "A webhook is sent only under a durable intent, and its row says how it ended.",
 		`SELECT tenant_id, id, state FROM webhook_delivery WHERE state NOT IN ('pending','sending','sent','failed')
 		OR (state='sending' AND (lease_until IS NULL OR attempt < 1)) OR (state='sent' AND attempt < 1)`},
+	{"notification-body", "A notification that is still to be sent belongs to a subscription and has its body.",
+		`SELECT d.tenant_id, d.id, CASE WHEN s.id IS NULL THEN 'no such subscription' ELSE 'no body' END FROM webhook_delivery d
+		LEFT JOIN notification_subscription s ON s.tenant_id=d.tenant_id AND s.id=d.endpoint LEFT JOIN webhook_body b ON b.tenant_id=d.tenant_id AND b.id=d.body_id
+		WHERE d.policy='sales' AND d.state='pending' AND (s.id IS NULL OR b.id IS NULL)`},
+	{"notification-group", "A group has at most one active subscription, and one that was replaced has ended.",
+		`SELECT tenant_id, MAX(id), 'active: ' || COUNT(*) FROM notification_subscription WHERE ended_at IS NULL GROUP BY tenant_id, group_id HAVING COUNT(*) > 1
+		UNION ALL SELECT tenant_id, id, 'replaced and active' FROM notification_subscription WHERE ended_at IS NULL AND replaced_by IS NOT NULL`},
 	{"job-lease", "A running job has a lease, a finished one an end, and no other job either.",
 		`SELECT tenant_id, id, state FROM job WHERE (state='running') <> (lease_until IS NOT NULL)
 		OR (state IN ('completed','cancelled','discarded')) <> (finished_at IS NOT NULL)`},
@@ -207,6 +216,45 @@ var Invariants = []Invariant{
 		`SELECT q.tenant_id, q.id, 'no such contact' FROM quote q LEFT JOIN contact c ON c.tenant_id=q.tenant_id AND c.id=q.contact_id WHERE c.id IS NULL
 		UNION ALL SELECT tenant_id, id, status FROM quote WHERE status NOT IN ('pending','accepted','rejected')
 		OR (status='accepted') <> (accepted_at IS NOT NULL) OR (status='rejected') <> (rejected_at IS NOT NULL)`},
+	{"app-key", "The key of an uninstalled app is revoked; that of a disabled one opens nothing; a second token of a key is one that an app is about to take.",
+		`SELECT i.tenant_id, i.id, i.state || ' with a key that opens' FROM app_instance i JOIN access_key k ON k.tenant_id=i.tenant_id AND k.id=i.key_id
+		WHERE k.revoked_at IS NULL AND (i.state='uninstalled' OR (NOT i.enabled AND k.enabled))
+		UNION ALL SELECT o.tenant_id, o.key_id, 'nobody takes the second token' FROM access_successor o
+		LEFT JOIN app_instance i ON i.tenant_id=o.tenant_id AND i.key_id=o.key_id AND i.next_token <> '' AND i.state <> 'uninstalled' WHERE i.id IS NULL`},
+	{"app-call", "What an app has yet to be told has a job that tells it, or says that it was given up; an instance that owes nothing told all.",
+		`SELECT i.tenant_id, i.id, 'nobody tells: ' || i.owes FROM app_instance i
+		LEFT JOIN job j ON j.tenant_id=i.tenant_id AND j.kind='app.tell' AND j.unique_key=i.id AND j.state IN ('available','scheduled','running','retryable')
+		WHERE i.owes <> '' AND i.gave_up_at IS NULL AND j.id IS NULL
+		UNION ALL SELECT tenant_id, id, state FROM app_instance WHERE owes='' AND (state='pending' OR next_token <> '' OR (state='uninstalled' AND token <> '')
+		OR (state IN ('enabled','disabled') AND (told_enabled IS NULL OR told_enabled <> enabled)))
+		OR (state IN ('enabled','disabled') AND (state='enabled') <> enabled) OR state NOT IN ('pending','enabled','disabled','uninstalled')`},
+	{"erased-nothing", "An erased contact owns nothing and is known by nothing; what is left of a long history has a job that takes it away.",
+		`SELECT c.tenant_id, c.id, 'is not recorded as erased' FROM contact c LEFT JOIN contact_erasure e ON e.tenant_id=c.tenant_id AND e.contact_id=c.id WHERE c.erased_at IS NOT NULL AND e.erased_at IS NULL
+		UNION ALL SELECT e.tenant_id, e.contact_id, 'is known by name' FROM contact_erasure e JOIN contact c ON c.tenant_id=e.tenant_id AND c.id=e.contact_id
+		WHERE c.erased_at IS NULL OR c.first_name <> '' OR c.last_name <> '' OR c.search_name <> '' OR c.source <> '' OR c.assigned_to IS NOT NULL
+		UNION ALL SELECT e.tenant_id, e.contact_id, 'keeps the addresses' FROM contact_erasure e WHERE e.done_at IS NOT NULL AND CAST(e.addresses AS TEXT) <> '[]'
+		UNION ALL SELECT e.tenant_id, e.contact_id, 'nobody takes the rest away' FROM contact_erasure e LEFT JOIN job j ON j.tenant_id=e.tenant_id AND j.kind='contact.erase' AND j.unique_key=e.contact_id
+		AND j.state IN ('available','scheduled','running','retryable') WHERE e.done_at IS NULL AND j.id IS NULL
+		UNION ALL SELECT e.tenant_id, e.contact_id, 'a merge' FROM contact_merge m JOIN contact_erasure e ON e.tenant_id=m.tenant_id AND (e.contact_id=m.survivor_id OR e.contact_id=m.merged_id)
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'an address' FROM identity x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'a tag' FROM contact_tag x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'a consent' FROM contact_consent x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'a consent''s log' FROM consent_log x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'a word' FROM contact_word x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'a reference' FROM contact_ref x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'an attribute' FROM contact_attribute x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'a deal' FROM deal x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'a conversation' FROM conversation x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'work' FROM handover x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'a quote' FROM quote x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'an activity' FROM activity x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id AND e.done_at IS NOT NULL
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'a note' FROM note x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id AND e.done_at IS NOT NULL
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'an inquiry' FROM inquiry x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id AND e.done_at IS NOT NULL
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'a move' FROM handover_log x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id AND e.done_at IS NOT NULL
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'a run' FROM run x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id AND e.done_at IS NOT NULL
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'a decision' FROM rule_decision x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id AND e.done_at IS NOT NULL
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'a trigger call' FROM trigger_log x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id AND e.done_at IS NOT NULL
+		UNION ALL SELECT x.tenant_id, x.contact_id, 'messages' FROM conversation_gone x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id AND e.done_at IS NOT NULL`},
 	{"key-tenant", "Every key and every secret belongs to a tenant that exists.",
 		`SELECT k.tenant_id, k.id, 'no such tenant' FROM access_key k LEFT JOIN tenant t ON t.tenant_id=k.tenant_id WHERE t.tenant_id IS NULL
 		UNION ALL SELECT s.tenant_id, s.name, 'no such tenant' FROM tenant_secret s LEFT JOIN tenant t ON t.tenant_id=s.tenant_id WHERE t.tenant_id IS NULL`},

@@ -296,7 +296,9 @@ func TestLogReplayPruneErase(t *testing.T) {
 		b := w.share(v.URL, "p2", "x")
 		w.run(func() {
 			w.waits("all", func() bool { return len(v.bodies()) == 3 })
-			w.waits("settled", func() bool { return w.get(b[0]).State == webhook.Sent && w.get(a[0]).State == webhook.Sent && w.get(a[1]).State == webhook.Sent })
+			w.waits("settled", func() bool {
+				return w.get(b[0]).State == webhook.Sent && w.get(a[0]).State == webhook.Sent && w.get(a[1]).State == webhook.Sent
+			})
 			if r, err := w.s.Replay(bg, w.tenant, a[1]); err != nil || r.State != webhook.Pending || r.Attempts != 0 {
 				w.Errorf("%+v, %v", r, err)
 			}

@@ -10,18 +10,22 @@ import (
 	"testing"
 	"time"
 
+	"parley/internal/access"
 	"parley/internal/agent"
+	"parley/internal/app"
 	"parley/internal/contact"
 	"parley/internal/deal"
 	"parley/internal/event"
 	"parley/internal/handover"
 	"parley/internal/id"
+	"parley/internal/notification"
 	"parley/internal/quote"
 	"parley/internal/secret"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
 	tenants "parley/internal/tenant"
 	"parley/internal/verify"
+	"parley/internal/webhook"
 )
 
 // corruptions breaks each published invariant, by one row. What a unique index
@@ -133,6 +137,15 @@ var corruptions = map[string][]string{
 		"UPDATE webhook_delivery SET attempt=0 WHERE id=(SELECT MIN(id) FROM webhook_delivery)",
 		"UPDATE webhook_delivery SET state='lost' WHERE id=(SELECT MIN(id) FROM webhook_delivery)",
 	},
+	"notification-body": {
+		"DELETE FROM webhook_body",
+		"DELETE FROM notification_subscription",
+	},
+	"notification-group": {
+		"DROP INDEX notification_active; INSERT INTO notification_subscription (tenant_id, id, group_id, key_id, topics, callback_url, shape, created_at) " +
+			"SELECT tenant_id, 'another', group_id, key_id, topics, callback_url, shape, created_at FROM notification_subscription",
+		"UPDATE notification_subscription SET replaced_by=id",
+	},
 	"job-lease": {
 		"UPDATE job SET state='running' WHERE id=(SELECT MIN(id) FROM job WHERE state='scheduled')",
 		"UPDATE job SET finished_at=NULL WHERE id=(SELECT MIN(id) FROM job WHERE state='completed')",
@@ -158,6 +171,11 @@ var corruptions = map[string][]string{
 		"DELETE FROM selection",
 		"UPDATE selection SET total=total+1000",
 	},
+	"erased-nothing": {
+		"UPDATE contact SET erased_at=1 WHERE id=(SELECT MIN(id) FROM contact)",
+		"INSERT INTO contact_erasure (tenant_id, contact_id, ids, addresses, actor, erased_at, done_at) SELECT tenant_id, id, '[]', '[]', 'system', 1, 1 FROM contact WHERE id=(SELECT MIN(contact_id) FROM identity)",
+		"INSERT INTO contact_erasure (tenant_id, contact_id, ids, addresses, actor, erased_at) SELECT tenant_id, 'gone', '[]', '[]', 'system', 1 FROM tenant",
+	},
 	"handover-log": {
 		"UPDATE handover SET version=version+1",
 		"DELETE FROM handover_log WHERE version=1",
@@ -169,6 +187,17 @@ var corruptions = map[string][]string{
 		"UPDATE quote SET accepted_at=NULL",
 		"UPDATE quote SET status='pending'",
 		"UPDATE quote SET rejected_at=1",
+	},
+	"app-key": {
+		"UPDATE app_instance SET state='uninstalled', token=''",
+		"UPDATE app_instance SET enabled=FALSE",
+		"INSERT INTO access_successor (tenant_id, key_id, hash, created_at) SELECT tenant_id, id, 'x', 1 FROM access_key WHERE id=(SELECT key_id FROM app_instance)",
+	},
+	"app-call": {
+		"DELETE FROM job WHERE kind='app.tell'",
+		"UPDATE app_instance SET owes=''",
+		"UPDATE app_instance SET state='enabled', owes=''",
+		"UPDATE app_instance SET state='lost'",
 	},
 	"key-tenant": {
 		"UPDATE access_key SET tenant_id='nobody'",
@@ -225,6 +254,8 @@ func desks(t *testing.T, p *proc) {
 	people := contact.NewService(db, log, clients)
 	agents := agent.NewService(db, log, clients)
 	work := handover.NewService(db, log, people, deal.NewService(db, log, people, clients), agents)
+	hooks := webhook.NewService(db, log, clients, nil)
+	notes := notification.NewService(db, log, people, agents, work, access.New(db, clients), clients, hooks)
 	shop, err := agents.CreateGroup(ctx, tenantID, "system", agent.Group{Name: "Shop"})
 	if err == nil {
 		shop, err = agents.CreateGroup(ctx, tenantID, "system", agent.Group{Name: "Counter", Parent: shop.ID})
@@ -247,6 +278,32 @@ func desks(t *testing.T, p *proc) {
 		t.Fatal(err)
 	}
 	if _, err := work.Select(ctx, tenantID, "system", id.New(), handover.Filter{}); err != nil {
+		t.Fatal(err)
+	}
+	// A notification that nobody has sent yet.
+	sub, err := notes.Subscribe(ctx, tenantID, notification.New{Group: shop.ID, Key: id.New(), Topics: []string{notification.Prospects}, CallbackURL: "http://127.0.0.1:9/"})
+	if err == nil {
+		err = db.Write(ctx, tenantID, func(tx *store.Tx) error {
+			bodies, err := hooks.KeepBodiesIn(tx, []webhook.Body{{Subject: list[0].Contact.String(), JSON: []byte(`{"topic":"prospects"}`)}})
+			if err != nil {
+				return err
+			}
+			_, err = hooks.DeliverIn(tx, webhook.Delivery{URL: sub.CallbackURL, Lane: sub.ID.String(), Subject: list[0].Contact.String(), Event: "prospects.created",
+				Policy: webhook.SalesPolicy, Shared: bodies[0]})
+			return err
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	// An app that nobody has told yet, since no worker runs.
+	apps := app.NewService(db, log, app.Rooms{Tenants: clients, Access: access.New(db, clients), Agents: agents, Contacts: people, Handovers: work})
+	cal, _, err := apps.Register(ctx, tenantID, "system", app.NewApp{App: app.App{Developer: "acme", Key: "calendar", Name: app.Localized{"en": "Calendar"},
+		BaseURL: "https://app.example.com", Scopes: []string{"sales:leads:write"}}})
+	if err == nil {
+		_, err = apps.Install(ctx, tenantID, "system", cal.ID, app.NewInstance{Group: shop.ID})
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	quotes := quote.NewService(db, log, people, agents, work)

@@ -20,6 +20,9 @@ func rowsOf(t *testing.T, r *salestest.Rig) map[string]int {
 	return (&platformtest.Rig{TB: t, DB: r.App.DB}).Rows()
 }
 
+// reactions are tables that go on by themselves after what was told before.
+var reactions = []string{"job", "job_queue", "lane", "event", "event_horizon", "outbox", "message", "activity", "webhook_delivery"}
+
 // refusal complains unless an answer is a 400 in this API's envelope.
 func refusal(t *testing.T, what string, a salestest.Answer) {
 	t.Helper()
@@ -37,18 +40,18 @@ func TestSalesMalformedBodies(t *testing.T) {
 		before := rowsOf(t, r)
 		for _, name := range slices.Sorted(maps.Keys(spec.Bodies())) {
 			method, path, _ := strings.Cut(name, " ")
-			if salesSamples[name].body == "" || salesSamples[name].body == "{}" {
+			if salesSamples[name].body == "" || salesSamples[name].body == "{}" || salesSamples[name].refused == "INVALID_SCOPE" {
 				continue // no body is needed
 			}
 			for _, body := range []string{`{`, `{"a":}`, `nonsense`, `"text"`, `7`, `[]`, `{"a":1}{"b":2}`, "{\"firstName\":\"\xff\"}", `{"firstName":"a\u0000b"}`, strings.Repeat(`{"a":`, 100) + `1` + strings.Repeat(`}`, 100)} {
-				a := us.Do(method, us.filled(path, nil), body)
+				a := us.caller(name).Do(method, us.filled(path, nil), body)
 				if body == `[]` && a.Status < 300 { // where the contract takes a list
 					continue
 				}
 				refusal(t, name+" took "+body[:min(len(body), 40)], a)
 			}
 		}
-		if d := platformtest.Diff(before, rowsOf(t, r)); d != "" {
+		if d := platformtest.Diff(before, rowsOf(t, r), reactions...); d != "" {
 			t.Errorf("malformed bodies stored something: %s", d)
 		}
 	})
@@ -66,6 +69,9 @@ func TestSalesWrongTypes(t *testing.T) {
 		bodied := spec.Bodies()
 		for _, name := range slices.Sorted(maps.Keys(bodied)) {
 			method, path, _ := strings.Cut(name, " ")
+			if salesSamples[name].refused == "INVALID_SCOPE" {
+				continue
+			}
 			valid := map[string]any{}
 			if text := salesSamples[name].body; text != "" && json.Unmarshal([]byte(us.filled(text, nil)), &valid) != nil {
 				continue // a list
@@ -76,14 +82,14 @@ func TestSalesWrongTypes(t *testing.T) {
 					body[field] = v
 					tried++
 					raw, _ := json.Marshal(v)
-					refusal(t, name+" took "+field+"="+string(raw), us.Do(method, us.filled(path, nil), body))
+					refusal(t, name+" took "+field+"="+string(raw), us.caller(name).Do(method, us.filled(path, nil), body))
 				}
 			}
 			for _, s := range bodied[name] {
 				for field := range s.Properties {
 					body := maps.Clone(valid)
 					body[field] = nil
-					if status := us.bare(t, method, us.filled(path, nil), body); status >= 500 {
+					if status := bare(t, us.caller(name), method, us.filled(path, nil), body); status >= 500 {
 						t.Errorf("%s with %s=null: %d", name, field, status)
 					}
 				}
@@ -97,7 +103,7 @@ func TestSalesWrongTypes(t *testing.T) {
 
 // bare calls without holding the exchange against the description, which null,
 // where it counts as absent, does not know.
-func (o *seller) bare(t *testing.T, method, path string, body any) int {
+func bare(t *testing.T, o *salestest.Caller, method, path string, body any) int {
 	t.Helper()
 	raw, err := json.Marshal(body)
 	if err != nil {
@@ -129,7 +135,7 @@ func TestSalesQueriesOfTheWrongType(t *testing.T) {
 			method, path, _ := strings.Cut(name, " ")
 			for _, p := range params {
 				for _, v := range []string{"x", "1.5", "-1", "99999999999999999999", "%5B%5D", "%00", "%ff", "'%20OR%201=1--"} {
-					a := us.Do(method, us.filled(path, nil)+"?"+p.Name+"="+v, nil)
+					a := us.caller(name).Do(method, us.filled(path, nil)+"?"+p.Name+"="+v, nil)
 					s := p.Schema.Value
 					typed := !s.Type.Is("string") && !s.Type.Is("array") || s.Format == "date-time" || len(s.Enum) > 0
 					if typed && a.Status != 400 || a.Status >= 500 {

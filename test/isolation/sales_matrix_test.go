@@ -257,7 +257,7 @@ func TestSalesListsHoldOnlyTheirOwn(t *testing.T) {
 					continue
 				}
 				for noun, v := range o.ids {
-					if noun != "phone" && strings.Contains(string(a.Body), v) {
+					if noun != "phone" && !(noun == "accountId" && o == sibling) && strings.Contains(string(a.Body), v) {
 						t.Errorf("%s shows the %s of %s: %s", name, noun, o.name, a.Body)
 					}
 				}

@@ -111,14 +111,14 @@ var salesSamples = map[string]sample{
 	"POST /admin/apps":                                     {whole: true, body: `{"developer":"dev","key":"k{n}","name":{"en":"App"},"baseUrl":"{backend}"}`, status: 201},
 	"GET /admin/app/{appId}":                               {whole: true},
 	"PATCH /admin/app/{appId}":                             {whole: true, body: `{"name":{"en":"Changed"}}`},
-	"DELETE /admin/app/{appId}":                            {whole: true, refused: "CONFLICT"}, // it is installed
+	"DELETE /admin/app/{appId}":                            {whole: true},
 	"GET /admin/app/{appId}/instances":                     {whole: true},
 	"POST /admin/app/{appId}/instances":                    {whole: true, body: `{"group":"{groupId}"}`, status: 201},
 	"GET /admin/app-instance/{instanceId}":                 {},
 	"PUT /admin/app-instance/{instanceId}":                 {body: `{"name":"Renamed"}`},
 	"DELETE /admin/app-instance/{instanceId}":              {},
 	"POST /admin/app-instance/{instanceId}/refresh":        {body: `{}`},
-	"POST /admin/app-instance/{instanceId}/retry":          {},
+	"POST /admin/app-instance/{instanceId}/retry":          {refused: "CONFLICT"}, // the app has confirmed everything
 	"GET /admin/app-instance/{instanceId}/settings/form":   {},
 	"POST /admin/app-instance/{instanceId}/settings/check": {body: `{"text":"x"}`},
 	"GET /admin/app-instance/{instanceId}/settings":        {},
@@ -127,10 +127,49 @@ var salesSamples = map[string]sample{
 	"GET /admin/additional-fields":                         {everybody: true},
 	"PUT /admin/additional-fields":                         {whole: true, body: `{"fields":[{"key":"style","name":{"en":"Style"}}]}`},
 
+	// Administration
+	"GET /admin/accounts":                             {everybody: true},
+	"POST /admin/accounts":                            {body: `{"name":"Another"}`, refused: "INVALID_SCOPE"}, // the operator's
+	"GET /admin/account/{accountId}":                  {everybody: true},
+	"PATCH /admin/account/{accountId}":                {whole: true, body: `{"defaultDistance":"mi"}`},
+	"POST /admin/groups":                              {body: `{"name":"New","parent":"{groupId}"}`},
+	"GET /admin/group/{groupId}":                      {},
+	"PATCH /admin/group/{groupId}":                    {body: `{"displayName":"Shown"}`},
+	"DELETE /admin/group/{groupId}":                   {},
+	"POST /admin/agents":                              {body: `{"firstName":"New","lastName":"Agent","group":"{groupId}"}`},
+	"GET /admin/agent/{agentId}":                      {},
+	"PATCH /admin/agent/{agentId}":                    {body: `{"firstName":"Changed"}`},
+	"DELETE /admin/agent/{agentId}":                   {},
+	"PUT /admin/agent/{agentId}/presence":             {body: `{"online":true}`},
+	"GET /admin/integrations":                         {},
+	"POST /admin/integrations":                        {body: `{"name":"New","group":"{groupId}","scopes":["admin"]}`},
+	"GET /admin/integration/{integrationId}":          {},
+	"PATCH /admin/integration/{integrationId}":        {body: `{"name":"Changed"}`},
+	"DELETE /admin/integration/{integrationId}":       {},
+	"POST /admin/integration/{integrationId}/refresh": {},
+	"GET /admin/channels":                             {},
+	"POST /admin/channels":                            {body: `{"channel":"whatsapp","channelId":"new{n}","group":"{groupId}","provider":{"type":"loopback"}}`},
+	"PATCH /admin/channel/{channelId}":                {body: `{"group":"{groupId}"}`},
+	"DELETE /admin/channel/{channelId}":               {},
+	"PUT /admin/channel/{channelId}/templates":        {whole: true, body: `[{"key":"ours","name":"Ours","body":"Hello"}]`},
+	"POST /admin/channel/{channelId}/inbound":         {body: `{"from":"+5491166{n}","providerId":"in{n}","content":"hello"}`},
+	"POST /admin/channel/{channelId}/status":          {body: `{"providerId":"nothing","status":"read"}`, refused: "NOT_FOUND"},
+	"GET /admin/labels":                               {},
+	"PUT /admin/labels":                               {whole: true, body: `[{"key":"warm","name":"Warm"}]`},
+	"GET /admin/archiving-reasons":                    {},
+	"PUT /admin/archiving-reasons":                    {whole: true, body: `[{"reason":"inactive","name":"Inactive"}]`},
+	"GET /admin/categories":                           {},
+	"PUT /admin/categories":                           {whole: true, body: `[{"key":"general","name":"General"}]`},
+	"GET /admin/industries":                           {},
+	"PUT /admin/industries":                           {whole: true, body: `[{"key":"retail","name":"Retail"}]`},
+	"POST /prospect/{prospectId}/as-user/claim":       {},
+	"POST /prospect/{prospectId}/as-user/unarchive":   {},
+	"POST /prospect/{prospectId}/as-user/reminder":    {body: `{"at":null}`},
+
 	// Notifications
 	"GET /notifications/topics":                             {},
 	"GET /notifications/subscriptions":                      {},
-	"POST /notifications/subscriptions":                     {body: `{"topics":["prospects"],"callbackUrl":"https://example.com/hook"}`, status: 201},
+	"POST /notifications/subscriptions":                     {body: `{"topics":["prospects"],"callbackUrl":"http://127.0.0.1:9/hook"}`, status: 201},
 	"DELETE /notifications/subscriptions":                   {},
 	"GET /notifications/subscription/{subscriptionId}":      {},
 	"DELETE /notifications/subscription/{subscriptionId}":   {},
@@ -161,16 +200,23 @@ var things = map[string]func(o *seller) string{
 		return o.Post("/contacts/selections", map[string]any{"prospects": []string{o.ids["prospectId"]}}).OK().Str("id")
 	},
 	"subscriptionId": func(o *seller) string {
-		return o.Post("/notifications/subscriptions", map[string]any{"topics": []string{"prospects"}, "callbackUrl": "https://example.com/" + o.name}).OK().Str("id")
+		return o.Post("/notifications/subscriptions", map[string]any{"topics": []string{"prospects"}, "callbackUrl": "http://127.0.0.1:9/" + o.name}).OK().Str("id")
 	},
 	"deliveryId":     func(*seller) string { return id.New().String() },
 	"notificationId": func(*seller) string { return id.New().String() },
+	"accountId":      func(o *seller) string { return o.Tenant.ID.String() },
+	"integrationId": func(o *seller) string {
+		return o.WithKey(access.NewKey{Group: o.group.ID, Name: "Key of " + o.name}).Key.ID.String()
+	},
+	"channelId": func(o *seller) string {
+		return o.Post("/admin/channels", map[string]any{"channel": "whatsapp", "channelId": o.name + o.number(), "provider": map[string]any{"type": "loopback"}}).OK().Str("id")
+	},
 	"appId": func(o *seller) string {
 		return o.boss.Post("/admin/apps", map[string]any{"developer": "dev", "key": "app" + o.number(), "name": map[string]any{"en": "App of " + o.name},
 			"baseUrl": o.backend.URL, "clientId": o.backend.ClientID, "clientSecret": o.backend.Secret}).OK().Str("id")
 	},
 	"instanceId": func(o *seller) string {
-		a := o.boss.Post("/admin/app/"+o.ids["appId"]+"/instances", map[string]any{"group": o.group.ID.String()}).OK()
+		a := o.boss.Post("/admin/app/"+o.ids["appId"]+"/instances", map[string]any{"group": o.Group("With an app", o.group.ID).ID.String()}).OK() // once in a group
 		if a.Str("state") != "enabled" {
 			o.Fatalf("the app did not take its instance: %s", a.Body)
 		}
@@ -182,7 +228,7 @@ var things = map[string]func(o *seller) string{
 const file = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\nhello\r\n--x--\r\n"
 
 // made lists the things in the order in which they need each other.
-var made = []string{"prospectId", "groupId", "agentId", "interactionId", "quoteId", "selectionId", "subscriptionId", "deliveryId", "notificationId", "appId", "instanceId"}
+var made = []string{"prospectId", "groupId", "agentId", "interactionId", "quoteId", "selectionId", "subscriptionId", "deliveryId", "notificationId", "accountId", "integrationId", "channelId", "appId", "instanceId"}
 
 // seller is somebody with a key that acts for an agent of a group, and one of
 // every thing there.
@@ -207,7 +253,7 @@ func sell(t *testing.T, tenant *salestest.Tenant, name string, group agent.Group
 	o.Eventually("the account has a number with templates", func() bool {
 		list, err := o.App.Accounts.List(context.Background(), o.Tenant.ID)
 		for _, a := range list {
-			if a.Kind == "whatsapp" {
+			if a.Kind == "whatsapp" && o.line == "" { // the oldest is the simulated one
 				o.line = a.ExternalID
 			}
 		}

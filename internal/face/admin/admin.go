@@ -14,6 +14,8 @@ import (
 
 	"parley/internal/access"
 	"parley/internal/account"
+	"parley/internal/agent"
+	"parley/internal/contact"
 	"parley/internal/conversation"
 	"parley/internal/deal"
 	"parley/internal/fault"
@@ -44,12 +46,16 @@ type Services struct {
 	Accounts      *account.Service
 	Conversations *conversation.Service
 	Deals         *deal.Service
-	Outbox        *outbox.Outbox
-	Operator      access.Operator // who may call the public port
-	Status        func(ctx context.Context) Status
-	Restore       func(ctx context.Context, file string) error  // nil: no server runs
-	Changed       func(ctx context.Context, tenant id.ID) error // told of a new tenant or account; may be nil
-	Simulator     http.Handler                                  // nil: not simulated
+	Contacts      *contact.Service
+	Agents        *agent.Service
+	// Scopes lists the scopes that a face has; nil for one that names none.
+	Scopes    func(face string) []string
+	Outbox    *outbox.Outbox
+	Operator  access.Operator // who may call the public port
+	Status    func(ctx context.Context) Status
+	Restore   func(ctx context.Context, file string) error  // nil: no server runs
+	Changed   func(ctx context.Context, tenant id.ID) error // told of a new tenant or account; may be nil
+	Simulator http.Handler                                  // nil: not simulated
 }
 
 // Status is how a server is doing.
@@ -91,6 +97,7 @@ func (f *Face) tenants() []httpx.Route {
 		{Method: "PUT", Pattern: tenant + "/secrets/{name}", Handler: f.setSecret},
 		{Method: "DELETE", Pattern: tenant + "/secrets/{name}", Handler: f.dropSecret},
 		{Method: "POST", Pattern: tenant + "/channels", Handler: f.connect},
+		{Method: "POST", Pattern: tenant + "/erase", Handler: f.erase},
 		{Method: "GET", Pattern: tenant + "/outbox/unknown", Handler: f.unknown},
 		{Method: "POST", Pattern: tenant + "/outbox/{id}/retry", Handler: f.retry},
 		{Method: "POST", Pattern: tenant + "/outbox/{id}/cancel", Handler: f.cancel},

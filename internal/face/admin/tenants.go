@@ -170,6 +170,9 @@ func (f *Face) createKey(ctx context.Context, r *httpx.Request) (*httpx.Response
 			return nil, fault.Field(x.field, "%s must be an id of 24 hexadecimal digits", x.field)
 		}
 	}
+	if err := f.checkKey(ctx, t.ID, n); err != nil {
+		return nil, err
+	}
 	token, k, err := f.s.Access.Create(ctx, t.ID, n)
 	if err != nil {
 		return nil, err

@@ -53,6 +53,7 @@ var finer = map[cause]answer{
 	{fault.Forbidden, "disabled"}:    {http.StatusForbidden, "INTEGRATION_DISABLED", "AuthorizationError"},
 	{fault.Forbidden, "tenant"}:      {http.StatusForbidden, "INTEGRATION_DISABLED", "AuthorizationError"},
 	{fault.Conflict, "no user"}:      {http.StatusConflict, "INTEGRATION_HAS_NO_USER", "ConflictError"},
+	{fault.Forbidden, "consent"}:     {http.StatusConflict, "PROSPECT_OPTED_OUT", "ConflictError"},
 	{fault.NotFound, "method"}:       {http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "NotFoundError"},
 }
 

@@ -75,7 +75,7 @@ func (f *Face) prospectOf(ctx context.Context, r *httpx.Request, taken intake.Ta
 	}
 	p := page{account: t.Name, accountID: t.ID.String(), withData: r.Principal.Allows(readData),
 		inquiries: map[id.ID][]contact.Inquiry{taken.Contact.ID: {taken.Inquiry}}}
-	if err := p.around(f, reads, []handover.Work{taken.Work}); err != nil {
+	if err := p.around(ctx, f, r.Principal.Tenant, []handover.Work{taken.Work}); err != nil {
 		return prospectWire{}, err
 	}
 	return p.prospect(taken.Work, taken.Contact), nil

@@ -3,12 +3,16 @@ package sales_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"parley/internal/account"
 	"parley/internal/agent"
+	"parley/internal/contact"
 	"parley/internal/conversation"
+	"parley/internal/id"
 	"parley/test/salestest"
 )
 
@@ -350,5 +354,78 @@ func TestFirstContact(t *testing.T) {
 		if len(box) != 2 || box[0]["text"] != text || box[1]["text"] != "here we are" {
 			t.Errorf("the phone shows %v (sent %s)", box, sent.Body)
 		}
+		// A further lead is a further arrival; without a text nobody is told.
+		r.Clock.Advance(time.Minute)
+		if again := k.lead("Asha", "+919876543210"); again != pid {
+			t.Fatalf("the lead ended in %s, not %s", again, pid)
+		}
+		if m := k.arrives("/_sim/inbox", "919876543210", 3); m["text"] != text {
+			t.Errorf("the phone shows %v", m)
+		}
+		say = ""
+		if _, err := k.App.Agents.UpdateGroup(context.Background(), k.ID, "test", k.Root.ID, agent.GroupPatch{AbsenceMessage: &say}); err != nil {
+			t.Fatal(err)
+		}
+		r.Clock.Advance(time.Minute)
+		k.lead("Asha", "+919876543210")
+		k.Post(p+"/messaging/whatsapp", map[string]any{"content": "the last"}).OK()
+		if m := k.arrives("/_sim/inbox", "919876543210", 4); m["text"] != "the last" {
+			t.Errorf("the phone shows %v", m)
+		}
+	})
+}
+
+// TestChannelGroups: an account of a group serves it and what lies below it.
+func TestChannelGroups(t *testing.T) {
+	salestest.Each(t, salestest.Options{At: messagingStart, Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+		k := newTalk(t, r)
+		ctx := context.Background()
+		north, south := k.Group("North", id.Zero), k.Group("South", id.Zero)
+		shop := k.Group("Shop", north.ID)
+		own, err := k.App.Accounts.Connect(ctx, k.ID, account.NewAccount{Kind: "whatsapp", ExternalID: "number-" + k.ID.String(),
+			Settings: map[string]string{"wabaId": "north", "group": north.ID.String()}, Secrets: map[string]string{"token": "t", "appSecret": "s", "verifyToken": "v"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := func(c *salestest.Caller, path string) (out []string) {
+			t.Helper()
+			for _, v := range c.Get(path).OK().List() {
+				out = append(out, v["channelId"].(string))
+			}
+			return out
+		}
+		all, others := []string{k.number, own.ExternalID, k.page}, []string{k.number, k.page}
+		for name, tc := range map[string]struct {
+			c    *salestest.Caller
+			want []string
+		}{"everything": {k.Caller, all}, "the group": {k.In(north.ID), all}, "below it": {k.In(shop.ID), all}, "beside it": {k.In(south.ID), others}} {
+			if got := ids(tc.c, "/messaging/channels"); !slices.Equal(got, tc.want) {
+				t.Errorf("%s sees %v, want %v", name, got, tc.want)
+			}
+		}
+		lead := func(c *salestest.Caller, phone string) string {
+			t.Helper()
+			return "/prospect/" + c.Post("/lead/retail", map[string]any{"utmSource": "web", "firstName": "A", "phones": []string{phone}}).OK().Str("id") + "/messaging"
+		}
+		p := lead(k.In(shop.ID), "+919876543210")
+		if got := ids(k.Caller, p+"/channels"); !slices.Equal(got, []string{own.ExternalID}) {
+			t.Errorf("a prospect of the shop is reached by %v", got)
+		}
+		if got := ids(k.Caller, lead(k.In(south.ID), "+919876543211")+"/channels"); !slices.Equal(got, []string{k.number}) {
+			t.Errorf("a prospect of the south is reached by %v", got)
+		}
+		// The message begins where the list says, and a conversation goes on there.
+		k.Post(p+"/whatsapp/notification", map[string]any{"key": "hello_world"}).OK()
+		list, _, err := k.App.Conversations.List(ctx, k.ID, conversation.ListQuery{Search: "919876543210"})
+		if err != nil || len(list) != 1 || list[0].Account != own.ID {
+			t.Fatalf("the conversation runs through %+v %v", list, err)
+		}
+		k.In(south.ID).Post(p+"/whatsapp", map[string]any{"content": "x"}).Refused(404, "NOT_FOUND") // not theirs
+		k.Tenant.Caller("prospects:read").Get("/messaging/channels").Refused(403, "INVALID_SCOPE")
+		// Who refused messages is not written to.
+		if _, err := k.App.Contacts.SetConsent(ctx, k.ID, list[0].Contact, contact.Consent{Channel: "whatsapp", Purpose: "service", State: contact.Out, Source: "test"}); err != nil {
+			t.Fatal(err)
+		}
+		k.Post(p+"/whatsapp/notification", map[string]any{"key": "hello_world"}).Refused(409, "PROSPECT_OPTED_OUT")
 	})
 }

@@ -420,3 +420,88 @@ func TestSubscriptions(t *testing.T) {
 		}
 	})
 }
+
+// The log shows what was sent and what was not; a replay sends it again, under
+// its own id; another account and another group see nothing of it.
+func TestTheLogOfNotifications(t *testing.T) {
+	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+		acme := r.NewTenant("Acme")
+		shop, other := acme.Group("Shop", id.Zero), acme.Group("Other", id.Zero)
+		v := newReceiver(t, func(n int) int { return map[bool]int{true: 410, false: 200}[n == 1] })
+		c, boss := acme.In(shop.ID), acme.Caller()
+		sub := subscribe(c, v.URL, "prospects")
+		first, second := lead(c, map[string]any{"phones": phones("+5491145521111")}), ""
+		var failed string
+		c.Eventually("the first has failed", func() bool {
+			failed = boss.Get("/admin/notifications/deliveries?status=failed&payload=true").OK().Str("0.id")
+			return failed != ""
+		})
+		a := boss.Get("/admin/notifications/deliveries?payload=true&prospectId=" + first).OK()
+		if a.Str("0.subscriptionId") != sub || a.Str("0.topic") != "prospects" || a.Str("0.type") != "created" || a.Get("0.attempts") != 1.0 ||
+			a.Get("0.responseStatus") != 410.0 || a.Str("0.payload.prospect.0.id") != first || a.Str("0.callbackUrl") != v.URL {
+			t.Errorf("%s", a.Body)
+		}
+		second = lead(c, map[string]any{"phones": phones("+5491145522222")})
+		c.Eventually("the second is sent", func() bool {
+			return boss.Get("/admin/notifications/deliveries?status=sent&subscriptionId="+sub).OK().Str("0.prospectId") == second
+		})
+		sent := boss.Get("/admin/notifications/deliveries?limit=1").OK().Str("0.id")
+		finds(t, boss, "/admin/notifications/deliveries", sent, failed)
+		finds(t, boss, "/admin/notifications/deliveries?before="+sent, failed)
+		finds(t, boss, "/admin/notifications/deliveries?after="+failed, sent)
+		finds(t, boss, "/admin/notifications/deliveries?topic=quotes")
+		finds(t, boss, "/admin/notifications/deliveries?status=sent&status=failed", sent, failed)
+		boss.Get("/admin/notifications/deliveries?topic=x").Refused(400, "SCHEMA_VALIDATION_FAILED")
+		boss.Get("/admin/notifications/deliveries?status=x").Refused(400, "SCHEMA_VALIDATION_FAILED")
+		for _, who := range []*salestest.Caller{acme.In(other.ID), r.NewTenant("Else").Caller()} {
+			finds(t, who, "/admin/notifications/deliveries")
+			finds(t, who, "/admin/notifications/deliveries?subscriptionId="+sub)
+			who.Post("/admin/notifications/delivery/"+failed+"/retry", nil).Refused(404, "NOT_FOUND")
+		}
+		finds(t, c, "/admin/notifications/deliveries", sent, failed)
+		for _, d := range []string{failed, sent} {
+			n := len(v.all())
+			if a := boss.Post("/admin/notifications/delivery/"+d+"/retry", nil).OK(); a.Str("id") != d {
+				t.Errorf("%s", a.Body)
+			}
+			m := v.find(c, "the replay", n, func(m heard) bool { return m.header.Get("X-Parley-Delivery") == d })
+			if m.get("attempts") != 1.0 {
+				t.Errorf("%v", m.raw)
+			}
+		}
+		c.Eventually("both are sent", func() bool { return len(boss.Get("/admin/notifications/deliveries?status=sent").OK().List()) == 2 })
+		c.Delete("/notifications/subscriptions").OK()
+		boss.Post("/admin/notifications/delivery/"+sent+"/retry", nil).Refused(409, "CONFLICT")
+		boss.Post("/admin/notifications/delivery/"+id.New().String()+"/retry", nil).Refused(404, "NOT_FOUND")
+		acme.Caller("notifications").Get("/admin/notifications/deliveries").Refused(403, "INVALID_SCOPE")
+	})
+}
+
+// Messages of a channel are told as they come, as they go and as they arrive; a
+// stranger who writes is a new prospect first; and the free-reply window is told.
+func TestMessagesAreTold(t *testing.T) {
+	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+		k := newTalk(t, r)
+		v := newReceiver(t, nil)
+		subscribe(k.Caller, v.URL, "prospects", "interactions")
+		k.writes("919876543299", "is the blue one there?")
+		m := v.find(k.Caller, "the message", 0, func(m heard) bool {
+			return m.raw["topic"] == "interactions" && m.raw["type"] == "created" && m.str("interaction.output.message.content") == "is the blue one there?"
+		})
+		if m.str("operationId") != m.str("interaction.id") || m.str("interaction.output.message.performer") != "integration" || m.str("interaction.via") != "whatsApp" {
+			t.Errorf("%v", m.raw)
+		}
+		pid := m.str("prospect.0.id")
+		if first := v.all()[0]; first.raw["topic"] != "prospects" || first.raw["type"] != "created" || first.str("prospect.0.id") != pid || first.str("whatsAppDueAt") == "" {
+			t.Errorf("the first was %v", first.raw)
+		}
+		from := len(v.all())
+		iid := k.Post("/prospect/"+pid+"/messaging/whatsapp", map[string]any{"content": "it is"}).OK().Str("0.id")
+		for _, want := range []struct{ typ, status string }{{"created", ""}, {"updated", "sent"}, {"updated", "received"}} {
+			v.find(k.Caller, fmt.Sprint(want), from, func(m heard) bool {
+				s := m.str("interaction.status")
+				return m.raw["type"] == want.typ && m.str("operationId") == iid && (want.status == "" || s == want.status || s == "received" || s == "read")
+			})
+		}
+	})
+}

@@ -10,7 +10,6 @@ import (
 	"parley/internal/contact"
 	"parley/internal/handover"
 	"parley/internal/id"
-	"parley/internal/store"
 )
 
 // prospectWire is a contact with its work and its inquiries (reference §3.2).
@@ -84,7 +83,7 @@ func (f *Face) prospects(ctx context.Context, tenant id.ID, ids []id.ID, withDat
 func (f *Face) prospectsOf(ctx context.Context, tenant id.ID, list []handover.Work, withData bool) ([]prospectWire, error) {
 	r := f.s.Handovers.Reads(ctx, tenant)
 	p := page{withData: withData}
-	if err := p.load(f, r, list); err != nil {
+	if err := p.load(ctx, f, tenant, list); err != nil {
 		return nil, err
 	}
 	t, err := f.s.Tenants.Get(r)
@@ -113,7 +112,8 @@ type page struct {
 }
 
 // load reads the parts that lie in other rooms, each for the whole page.
-func (p *page) load(f *Face, r store.Reader, list []handover.Work) (err error) {
+func (p *page) load(ctx context.Context, f *Face, tenant id.ID, list []handover.Work) (err error) {
+	r := f.s.Handovers.Reads(ctx, tenant)
 	ids := make([]id.ID, 0, len(list))
 	for _, w := range list {
 		ids = append(ids, w.Contact)
@@ -124,11 +124,12 @@ func (p *page) load(f *Face, r store.Reader, list []handover.Work) (err error) {
 	if p.inquiries, err = f.s.Contacts.InquiriesOf(r, ids); err != nil {
 		return err
 	}
-	return p.around(f, r, list)
+	return p.around(ctx, f, tenant, list)
 }
 
 // around reads what stands beside contacts and inquiries.
-func (p *page) around(f *Face, r store.Reader, list []handover.Work) (err error) {
+func (p *page) around(ctx context.Context, f *Face, tenant id.ID, list []handover.Work) (err error) {
+	r := f.s.Handovers.Reads(ctx, tenant)
 	ids, groups, agents := make([]id.ID, 0, len(list)), map[id.ID]bool{}, map[id.ID]bool{}
 	for _, w := range list {
 		ids = append(ids, w.Contact)
