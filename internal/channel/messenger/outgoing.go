@@ -106,7 +106,7 @@ func build(m channel.Outgoing) (*outBody, error) {
 	case channel.Interactive:
 		err = buildPrompt(msg, m.Prompt)
 	default:
-		err = fmt.Errorf("Messenger cannot send a message of kind %q", m.Kind)
+		err = fmt.Errorf("the Messenger channel cannot send a message of kind %q", m.Kind)
 	}
 	if err != nil {
 		return nil, err
@@ -134,7 +134,7 @@ func buildFile(kind string, m *channel.Media, text string) (*outAttachment, erro
 		return nil, fmt.Errorf("a message of kind %s needs a file: give its URL or its id", kind)
 	}
 	if m.Caption != "" || text != "" {
-		return nil, fmt.Errorf("Messenger shows no caption with a file: send the text as a message of its own")
+		return nil, fmt.Errorf("the Messenger channel shows no caption with a file: send the text as a message of its own")
 	}
 	if m.ID != "" {
 		return &outAttachment{attachmentOf(kind, m.MIME), outPayload{AttachmentID: m.ID}}, nil
@@ -154,14 +154,14 @@ func buildPrompt(msg *outMessage, p *channel.Prompt) error {
 	case channel.RowList:
 		return buildQuickReplies(msg, p)
 	case channel.ProductList:
-		return fmt.Errorf("Messenger shows no lists of products: send them on WhatsApp, or send a list")
+		return fmt.Errorf("the Messenger channel shows no lists of products: send them on WhatsApp, or send a list")
 	}
-	return fmt.Errorf("Messenger cannot send choices of kind %q", p.Kind)
+	return fmt.Errorf("the Messenger channel cannot send choices of kind %q", p.Kind)
 }
 
 func buildButtons(msg *outMessage, p *channel.Prompt) error {
 	if len(p.Buttons) == 0 || len(p.Buttons) > mostButtons {
-		return fmt.Errorf("Messenger shows 1 to %d buttons, not %d; use a list for more", mostButtons, len(p.Buttons))
+		return fmt.Errorf("the Messenger channel shows 1 to %d buttons, not %d; use a list for more", mostButtons, len(p.Buttons))
 	}
 	if err := channel.Limit("the text above buttons", p.Shown(), mostButtonText); err != nil {
 		return err
@@ -194,7 +194,7 @@ func buildQuickReplies(msg *outMessage, p *channel.Prompt) error {
 		}
 	}
 	if n := len(msg.QuickReplies); n == 0 || n > mostQuickReplies {
-		return fmt.Errorf("Messenger shows 1 to %d rows, not %d", mostQuickReplies, n)
+		return fmt.Errorf("the Messenger channel shows 1 to %d rows, not %d", mostQuickReplies, n)
 	}
 	whole := *p
 	whole.Body = text.String()
