@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"regexp"
 	"runtime"
 	"strconv"
 	"sync"
@@ -11,6 +12,14 @@ import (
 
 // maxStatements bounds a cache of prepared statements; later texts run unprepared.
 const maxStatements = 1024
+
+// limited finds limits that are given with each call.
+var limited = regexp.MustCompile(`(?i)\bLIMIT (\?[0-9]*)`)
+
+// stable returns the text under which SQLite keeps a statement. It looks at the
+// value of a bare LIMIT ? while it plans, and therefore plans anew at every call,
+// which takes longer than most queries; an expression it does not look into.
+func stable(q string) string { return limited.ReplaceAllString(q, "LIMIT CAST($1 AS BIGINT)") }
 
 // stmtPool keeps prepared statements of a pool. The driver prepares each again
 // on every connection that needs it.
@@ -34,7 +43,7 @@ func (p *stmtPool) get(ctx context.Context, db *sql.DB, q string) *sql.Stmt {
 	if len(p.m) >= maxStatements {
 		return nil
 	}
-	s, err := db.PrepareContext(ctx, q)
+	s, err := db.PrepareContext(ctx, stable(q))
 	if err != nil {
 		return nil // the unprepared run reports the error
 	}

@@ -61,7 +61,7 @@ func reads(q string) bool {
 func (s *sqliteConn) prepared(ctx context.Context, q string) *sql.Stmt {
 	st := s.stmts[q]
 	if st == nil && len(s.stmts) < maxStatements {
-		p, err := s.c.PrepareContext(ctx, q)
+		p, err := s.c.PrepareContext(ctx, stable(q))
 		if err != nil {
 			return nil // the unprepared run reports the error
 		}
