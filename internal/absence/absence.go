@@ -11,6 +11,7 @@ package absence
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"parley/internal/agent"
@@ -52,13 +53,17 @@ func (s *Service) RegisterJobs(r *job.Runner) {
 }
 
 // wants looks, in the event's own transaction, whether anybody is to be told.
-// Tenants without groups owe nothing.
+// Tenants whose groups tell nobody owe nothing.
 func (s *Service) wants(tx *store.Tx, e event.Event) (bool, error) {
 	if e.Contact.IsZero() || e.Type == "handover.moved" && !slices.Contains(e.Changed, "move:"+handover.Placed) && !slices.Contains(e.Changed, "move:"+handover.Unarchived) {
 		return false, nil
 	}
-	used, err := s.agents.UsedIn(tx)
-	if err != nil || !used {
+	// Contacts that were there before the tenant had groups came long ago: their
+	// placing names no version.
+	if e.Type == "handover.moved" && !slices.ContainsFunc(e.Changed, func(c string) bool { return strings.HasPrefix(c, "version:") }) {
+		return false, nil
+	}
+	if any, err := s.agents.Absences(tx); err != nil || !any {
 		return false, err
 	}
 	w, err := s.handovers.Get(tx, e.Contact)

@@ -72,6 +72,7 @@ type Service struct {
 	tenants *tenant.Service
 	cache   *store.Recent[Key]
 	made    []func(tx *store.Tx, k Key) error
+	bound   []func(tx *store.Tx, group, agent id.ID) error
 }
 
 // New returns the room's service. It listens for revocations as long as db is
@@ -137,6 +138,9 @@ func (s *Service) create(tx *store.Tx, n NewKey) (made, error) {
 	}
 	if !ok {
 		return made{}, fault.Unknown("tenant")
+	}
+	if err := s.bind(tx, m.key.Group, m.key.User); err != nil {
+		return made{}, err
 	}
 	_, err = tx.Exec("INSERT INTO access_key (tenant_id, id, hash, face, scopes, group_id, user_id, name, enabled, provider, language, rate, created_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
 		m.key.ID, secret.Hash(m.token), m.key.Face, store.JSON(m.key.Scopes), m.key.Group, m.key.User, m.key.Name,

@@ -24,6 +24,30 @@ type Edit struct {
 // makes it. Call it before the first use.
 func (s *Service) OnMade(f func(tx *store.Tx, k Key) error) { s.made = append(s.made, f) }
 
+// OnBound makes a room check the group and the agent that a key is bound to, in the
+// transaction that binds it; what does not change is the zero id. Call it before the
+// first use.
+func (s *Service) OnBound(f func(tx *store.Tx, group, agent id.ID) error) {
+	s.bound = append(s.bound, f)
+}
+
+// bind asks the rooms of OnBound.
+func (s *Service) bind(tx *store.Tx, group, agent id.ID) error {
+	for _, f := range s.bound {
+		if err := f(tx, group, agent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// InGroup reports whether a key that was not revoked belongs to a group. A tenant
+// has few keys.
+func (s *Service) InGroup(r store.Reader, group id.ID) (bool, error) {
+	var one int
+	return store.Found(r.QueryRow("SELECT 1 FROM access_key WHERE tenant_id=? AND group_id=? AND revoked_at IS NULL LIMIT 1", group).Scan(&one))
+}
+
 // Get returns a key, a revoked one too. NotFound for one that the tenant does not
 // have.
 func (s *Service) Get(ctx context.Context, tenant, key id.ID) (Key, error) {
@@ -31,7 +55,8 @@ func (s *Service) Get(ctx context.Context, tenant, key id.ID) (Key, error) {
 }
 
 // Edit changes a key that was not revoked; every node knows at once. Faults:
-// NotFound; Invalid naming "scopes", "name", "provider", "language" or "rate".
+// NotFound; Invalid naming "scopes", "name", "provider", "language" or "rate"; those
+// of OnBound.
 func (s *Service) Edit(ctx context.Context, tenant, key id.ID, e Edit) (Key, error) {
 	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (Key, error) { return s.EditIn(tx, key, e) })
 }
@@ -57,6 +82,16 @@ func (s *Service) EditIn(tx *store.Tx, key id.ID, e Edit) (Key, error) {
 		n.Disabled = !*e.Enabled
 	}
 	if n, err = n.checked(); err != nil {
+		return Key{}, err
+	}
+	group, agent := n.Group, n.User
+	if group == k.Group {
+		group = id.Zero
+	}
+	if agent == k.User {
+		agent = id.Zero
+	}
+	if err := s.bind(tx, group, agent); err != nil {
 		return Key{}, err
 	}
 	if _, err := tx.Exec("UPDATE access_key SET scopes=?, group_id=?, user_id=?, name=?, enabled=?, provider=?, language=?, rate=? WHERE tenant_id=? AND id=?",

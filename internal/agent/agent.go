@@ -134,6 +134,9 @@ type Holder struct {
 	Name  string
 	Group func(r store.Reader, group id.ID) (bool, error) // has the group contacts?
 	Agent func(r store.Reader, agent id.ID) (bool, error) // has the agent open contacts?
+	// Refusal is what to say of a group that something leans on, with its Reason; ""
+	// is that it has contacts.
+	Refusal, Reason string
 }
 
 // Service is the room's door. It is safe for concurrent use.
@@ -143,6 +146,7 @@ type Service struct {
 	tenants *tenant.Service
 	holders []Holder
 	used    store.Memo[bool]
+	groups  store.Memo[map[id.ID]Group]
 	zones   sync.Map // name -> *time.Location
 }
 

@@ -64,6 +64,7 @@ func (s *Service) CreateGroupIn(tx *store.Tx, actor string, g Group) (Group, err
 		return Group{}, fault.New(fault.Conflict, "there are %d groups already; delete one first", have)
 	}
 	g.ID, g.CreatedAt, g.UpdatedAt, g.DeletedAt = id.New(), tx.Now(), tx.Now(), time.Time{}
+	s.groups.Forget(tx)
 	if _, err := insertGroup(tx, g); err != nil {
 		return Group{}, err
 	}
@@ -131,6 +132,7 @@ func (s *Service) UpdateGroupIn(tx *store.Tx, actor string, group id.ID, p Group
 		}
 	}
 	g.UpdatedAt = tx.Now()
+	s.groups.Forget(tx)
 	if err := updateGroup(tx, g); err != nil {
 		return Group{}, err
 	}
@@ -193,7 +195,8 @@ func (s *Service) moveGroup(tx *store.Tx, g Group, parent id.ID) error {
 
 // DeleteGroup deletes a group and appends group.deleted. Faults: NotFound;
 // Conflict with Reason "root" for the first group, "children" while groups lie
-// below it, "agents" while it has agents, "contacts" while it has contacts.
+// below it, "agents" while it has agents, "contacts" while it has contacts, "keys"
+// while keys belong to it.
 func (s *Service) DeleteGroup(ctx context.Context, tenant id.ID, actor string, group id.ID) (Group, error) {
 	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (Group, error) { return s.DeleteGroupIn(tx, actor, group) })
 }
@@ -225,15 +228,22 @@ func (s *Service) DeleteGroupIn(tx *store.Tx, actor string, group id.ID) (Group,
 		}
 	}
 	for _, h := range s.holders {
+		if h.Group == nil {
+			continue
+		}
 		has, err := h.Group(tx, group)
 		if err != nil {
 			return g, err
+		}
+		if has && h.Refusal != "" {
+			return g, fault.New(fault.Conflict, "%s", h.Refusal).Because(h.Reason)
 		}
 		if has {
 			return g, fault.New(fault.Conflict, "the group has contacts; transfer them first").Because("contacts")
 		}
 	}
 	g.DeletedAt, g.UpdatedAt = tx.Now(), tx.Now()
+	s.groups.Forget(tx)
 	if _, err := tx.Exec("UPDATE agent_group SET deleted_at=?, updated_at=? WHERE tenant_id=? AND id=?", g.DeletedAt, g.UpdatedAt, group); err != nil {
 		return g, err
 	}

@@ -171,6 +171,9 @@ func (s *Service) DeleteIn(tx *store.Tx, actor string, agent id.ID) (Agent, erro
 		return Agent{}, unknown(err, "agent")
 	}
 	for _, h := range s.holders {
+		if h.Agent == nil {
+			continue
+		}
 		has, err := h.Agent(tx, agent)
 		if err != nil {
 			return a, err

@@ -32,6 +32,15 @@ func (s *Service) Root(ctx context.Context, tenant id.ID) (Group, error) {
 
 // RootIn is Root inside a transaction.
 func (s *Service) RootIn(tx *store.Tx) (Group, error) {
+	if all, ok, err := s.known(tx); err != nil {
+		return Group{}, err
+	} else if ok {
+		for _, g := range all {
+			if g.Root() && g.DeletedAt.IsZero() {
+				return g, nil
+			}
+		}
+	}
 	g, found, err := root(tx)
 	if err != nil || found {
 		return g, err
@@ -58,6 +67,7 @@ func (s *Service) RootIn(tx *store.Tx) (Group, error) {
 		return Group{}, err
 	}
 	s.used.Forget(tx)
+	s.groups.Forget(tx)
 	return g, s.append(tx, "system", "group.created", g.ID)
 }
 

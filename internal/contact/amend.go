@@ -74,6 +74,9 @@ func (s *Service) waysOf(tx *store.Tx, a Amendment) (out []Identity, err error) 
 		if err != nil {
 			return nil, err
 		}
+		if !reaches(key) {
+			return nil, fault.Field("phone", "a phone has at least %d digits that are not all zeros", minPhone)
+		}
 		out = append(out, Identity{Kind: Phone, Value: key, Raw: raw, Claimed: true})
 	}
 	mail, err := address(a.Email)

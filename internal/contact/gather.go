@@ -36,6 +36,10 @@ const (
 	minPhone    = 5  // digits by which a phone finds somebody
 )
 
+// reaches reports whether a phone's key can find anybody: "0000" and the like are
+// what forms hold when nobody wants to give one.
+func reaches(key string) bool { return len(key) >= minPhone && strings.Trim(key, "0") != "" }
+
 // GatherIn returns the one contact of a person: every contact that claims one of
 // the phones or e-mails becomes one, the oldest id, whatever order they came in;
 // nobody makes a new one. A known contact gets the phones, e-mails and numbers
@@ -146,7 +150,7 @@ func (s *Service) cleaned(tx *store.Tx, p Person) (g gathering, err error) {
 		raw, err := Line(fmt.Sprintf("phones[%d]", i), v, maxWord)
 		bad.Add(err)
 		key, err := phone.Key(raw, settings.Region)
-		if err == nil && len(key) >= minPhone && strings.Trim(key, "0") != "" {
+		if err == nil && reaches(key) {
 			g.add(&g.ways, Identity{Kind: Phone, Value: key, Raw: raw, Claimed: true})
 		}
 	}

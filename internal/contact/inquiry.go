@@ -111,8 +111,8 @@ func (s *Service) Inquiries(ctx context.Context, tenant, cid id.ID, page, limit 
 	return below(s.db.Read(ctx, tenant), cid, page, limit, "inquiry", inquiryColumns, "at DESC, id DESC", scanInquiry)
 }
 
-// maxInquiries is how many of a contact's inquiries InquiriesOf returns.
-const maxInquiries = 1000
+// MaxInquiries is how many of a contact's inquiries InquiriesOf returns.
+const MaxInquiries = 1000
 
 // InquiriesOf returns the inquiries of contacts, each contact's oldest first and
 // at most its newest 1000, by one query for up to 512 contacts. It walks the index
@@ -122,7 +122,7 @@ func (s *Service) InquiriesOf(r store.Reader, ids []id.ID) (map[id.ID][]Inquiry,
 	for part := range slices.Chunk(ids, batch) {
 		in, args := Among(part)
 		rows, err := r.Query("SELECT "+inquiryColumns+" FROM (SELECT "+inquiryColumns+", ROW_NUMBER() OVER (PARTITION BY contact_id ORDER BY at DESC, id DESC) AS n "+
-			"FROM inquiry WHERE tenant_id=? AND contact_id IN "+in+") AS newest WHERE n<="+strconv.Itoa(maxInquiries)+" ORDER BY contact_id, at, id", args...)
+			"FROM inquiry WHERE tenant_id=? AND contact_id IN "+in+") AS newest WHERE n<="+strconv.Itoa(MaxInquiries)+" ORDER BY contact_id, at, id", args...)
 		list, err := store.Collect(rows, err, scanInquiry)
 		if err != nil {
 			return nil, err

@@ -30,14 +30,16 @@ func (s *Service) MergeIn(tx *store.Tx, actor string, ids ...id.ID) (Contact, er
 	if err != nil {
 		return Contact{}, err
 	}
-	survivor, err := s.Get(tx, set[0])
+	if len(set) == 1 {
+		return s.Get(tx, set[0])
+	}
+	var survivor Contact
 	for _, other := range set[1:] {
-		if err != nil {
+		if survivor, err = s.mergeTwo(tx, actor, set[0], other); err != nil {
 			return Contact{}, err
 		}
-		survivor, err = s.mergeTwo(tx, actor, set[0], other)
 	}
-	return survivor, err
+	return survivor, nil
 }
 
 // lockSet locks the contacts that the ids lead to and returns them, the oldest
@@ -59,7 +61,7 @@ func (s *Service) lockSet(tx *store.Tx, ids []id.ID) ([]id.ID, error) {
 		}
 		slices.SortFunc(set, func(a, b id.ID) int { return bytes.Compare(a[:], b[:]) })
 		set = slices.Compact(set)
-		if slices.Equal(set, held) {
+		if slices.Equal(set, held) || tx.Dialect() == store.SQLite { // there nobody else writes
 			return set, s.lockRows(tx, set)
 		}
 		keys := make([]string, len(set))
@@ -175,8 +177,13 @@ func (s *Service) mergeTwo(tx *store.Tx, actor string, survivor, merged id.ID) (
 	if w.Consents, err = s.moveConsents(tx, m, before.Consents, other.Consents); err != nil {
 		return Contact{}, err
 	}
-	if err := rewrite(tx, &c); err != nil {
+	if err := update(tx, &c); err != nil {
 		return Contact{}, err
+	}
+	if !c.CreatedAt.Equal(before.Contact.CreatedAt) {
+		if err := backdate(tx, c); err != nil {
+			return Contact{}, err
+		}
 	}
 	if c, err = s.reindexed(tx, c.ID, foundBy(before.Contact)); err != nil {
 		return Contact{}, err
@@ -365,6 +372,10 @@ func rewrite(tx *store.Tx, c *Contact) error {
 	if err := update(tx, c); err != nil {
 		return err
 	}
+	return backdate(tx, *c)
+}
+
+func backdate(tx *store.Tx, c Contact) error {
 	_, err := tx.Exec("UPDATE contact SET created_at=? WHERE tenant_id=? AND id=?", c.CreatedAt, c.ID)
 	return err
 }

@@ -53,15 +53,20 @@ func (s *Service) merge(tx *store.Tx, m contact.Merge) (any, error) {
 	}
 	w := went{Deals: []id.ID{}}
 	hasPrimary := len(own) > 0 && own[0].Primary
+	live := hasPrimary && own[0].Status != Archived // nothing is to be opened: nearly always
 	for _, d := range moved {
 		w.Deals = append(w.Deals, d.ID)
 		if d.Primary {
 			w.Primary = d.ID
 		}
 		d.Contact, d.Primary, d.UpdatedAt = m.Survivor, d.Primary && !hasPrimary, tx.Now()
+		live = live || d.Primary && d.Status != Archived
 		if err := s.hand(tx, m.Actor, d); err != nil {
 			return nil, err
 		}
+	}
+	if live {
+		return w, nil
 	}
 	return w, s.reopen(tx, m.Actor, m.Survivor)
 }

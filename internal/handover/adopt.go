@@ -3,8 +3,9 @@ package handover
 import (
 	"context"
 	"database/sql"
-	"slices"
+	"strconv"
 
+	"parley/internal/agent"
 	"parley/internal/contact"
 	"parley/internal/event"
 	"parley/internal/id"
@@ -41,57 +42,79 @@ func (s *Service) adoptBatch(ctx context.Context, tenant, after id.ID) (int, id.
 		if err != nil {
 			return adopted{}, err
 		}
-		ids, err := s.homeless(tx, after)
-		if err != nil || len(ids) == 0 {
+		people, err := s.homeless(tx, after)
+		if err != nil || len(people) == 0 {
 			return adopted{}, err
 		}
-		keys := make([]string, len(ids))
-		for i, v := range ids {
-			keys[i] = v.String()
-		}
-		if err := tx.Lock("contact", keys...); err != nil {
-			return adopted{}, err
-		}
-		people, err := s.contacts.GetMany(tx, ids)
-		if err != nil {
-			return adopted{}, err
-		}
-		have, err := s.GetMany(tx, ids)
-		if err != nil {
-			return adopted{}, err
-		}
-		var list []Work
-		for _, v := range ids {
-			c, ok := people[v]
-			if _, placed := have[v]; !ok || placed || c.ID != v {
-				continue
-			}
-			w := Work{Contact: v, Group: top.ID, InitialGroup: top.ID, Status: Unclaimed, Category: category, CreatedAt: c.CreatedAt, ActiveAt: tx.Now(), UpdatedAt: tx.Now(), Version: 1}
-			if a, err := s.named(tx, Arrival{}, c); err != nil {
+		out := adopted{len(people), people[len(people)-1].ID}
+		if tx.Dialect() == store.Postgres { // behind the locks it may be others
+			if people, err = s.heldHomeless(tx, people); err != nil {
 				return adopted{}, err
-			} else if !a.ID.IsZero() {
+			}
+		}
+		list, had := make([]Work, 0, len(people)), make(map[id.ID]int)
+		agents := map[string]agent.Agent{}
+		for _, c := range people {
+			w := Work{Contact: c.ID, Group: top.ID, InitialGroup: top.ID, Status: Unclaimed, Category: category, CreatedAt: c.CreatedAt, ActiveAt: tx.Now(), UpdatedAt: tx.Now(), Version: 1}
+			a, known := agents[c.AssignedTo]
+			if !known {
+				if a, err = s.named(tx, Arrival{}, c.Contact); err != nil {
+					return adopted{}, err
+				}
+				agents[c.AssignedTo] = a
+			}
+			if !a.ID.IsZero() {
 				w.Group = a.Group
 				w.give(a.ID, FollowUp, tx.Now())
 			}
 			if c.Archived() {
 				w.archive("", c.ArchivedAt)
 			}
-			list = append(list, w)
+			list, had[c.ID] = append(list, w), c.had
 		}
-		return adopted{len(ids), ids[len(ids)-1]}, s.insertMany(tx, list)
+		return out, s.insertMany(tx, list, had)
 	})
 	return out.n, out.last, err
 }
 
+// newcomer is a contact without work, as far as its work depends on it.
+type newcomer struct {
+	contact.Contact
+	had int // the last version of the work that it once had
+}
+
+const homeless = "SELECT c.id, c.assigned_to, c.created_at, c.archived_at, COALESCE((SELECT MAX(l.version) FROM handover_log l WHERE l.tenant_id=c.tenant_id AND l.contact_id=c.id), 0) " +
+	"FROM contact c WHERE c.tenant_id=? AND c.erased_at IS NULL AND NOT EXISTS (SELECT 1 FROM handover h WHERE h.tenant_id=c.tenant_id AND h.contact_id=c.id) AND "
+
+// homeless returns contacts without work behind an id, oldest ids first, by the
+// primary keys of the three tables.
+func (s *Service) homeless(r store.Reader, after id.ID) ([]newcomer, error) {
+	return newcomers(r.Query(homeless+"c.id>? ORDER BY c.id LIMIT "+strconv.Itoa(batch), after.String()))
+}
+
+// heldHomeless takes the locks of contacts and returns those that still have no work.
+func (s *Service) heldHomeless(tx *store.Tx, people []newcomer) ([]newcomer, error) {
+	keys, ids := make([]string, len(people)), make([]id.ID, len(people))
+	for i, c := range people {
+		keys[i], ids[i] = c.ID.String(), c.ID
+	}
+	if err := tx.Lock("contact", keys...); err != nil {
+		return nil, err
+	}
+	in, args := contact.Among(ids)
+	return newcomers(tx.Query(homeless+"c.id IN "+in, args...))
+}
+
+func newcomers(rows *sql.Rows, err error) ([]newcomer, error) {
+	return store.Collect(rows, err, func(rows *sql.Rows) (c newcomer, err error) {
+		return c, rows.Scan(&c.ID, store.Text(&c.AssignedTo), store.Time(&c.CreatedAt), store.Time(&c.ArchivedAt), &c.had)
+	})
+}
+
 // insertMany writes new work by few statements; contacts that have had work before
 // (a merge taken back) get the version behind it.
-func (s *Service) insertMany(tx *store.Tx, list []Work) error {
-	had, err := s.versions(tx, list)
-	if err != nil {
-		return err
-	}
-	var rows, entries [][]any
-	var news []event.New
+func (s *Service) insertMany(tx *store.Tx, list []Work, had map[id.ID]int) error {
+	rows, entries, news := make([][]any, 0, len(list)), make([][]any, 0, len(list)), make([]event.New, 0, len(list))
 	for i := range list {
 		w := &list[i]
 		if err := w.check(); err != nil {
@@ -108,38 +131,6 @@ func (s *Service) insertMany(tx *store.Tx, list []Work) error {
 		return err
 	}
 	return s.log.AppendMany(tx, news)
-}
-
-// versions returns the last version of each contact that had work before.
-func (s *Service) versions(r store.Reader, list []Work) (map[id.ID]int, error) {
-	out := make(map[id.ID]int)
-	for part := range slices.Chunk(list, batch) {
-		ids := make([]id.ID, len(part))
-		for i, w := range part {
-			ids[i] = w.Contact
-		}
-		in, args := contact.Among(ids)
-		rows, err := r.Query("SELECT contact_id, MAX(version) FROM handover_log WHERE tenant_id=? AND contact_id IN "+in+" GROUP BY contact_id", args...)
-		if _, err = store.Collect(rows, err, func(rows *sql.Rows) (x struct{}, err error) {
-			var cid id.ID
-			var n int
-			if err = rows.Scan(&cid, &n); err == nil {
-				out[cid] = n
-			}
-			return
-		}); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-// homeless returns contacts without work behind an id, oldest ids first, by the
-// primary keys of both tables.
-func (s *Service) homeless(r store.Reader, after id.ID) ([]id.ID, error) {
-	rows, err := r.Query("SELECT c.id FROM contact c WHERE c.tenant_id=? AND c.id>? AND c.erased_at IS NULL AND NOT EXISTS "+
-		"(SELECT 1 FROM handover h WHERE h.tenant_id=c.tenant_id AND h.contact_id=c.id) ORDER BY c.id LIMIT ?", after.String(), batch)
-	return ids(rows, err)
 }
 
 func ids(rows *sql.Rows, err error) ([]id.ID, error) {

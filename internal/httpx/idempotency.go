@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"parley/internal/fault"
@@ -48,7 +50,7 @@ func (x *exchange) claim() (*Claim, error) {
 	p := x.r.Principal
 	return &Claim{
 		Tenant: p.Tenant, Key: p.Key, Method: x.hr.Method, Path: x.r.Path, Token: token,
-		BodyHash: bodyHash(x.hr.URL.RawQuery, x.r.Body), NoTx: x.route.NoTx, Render: x.render,
+		BodyHash: bodyHash(without(x.hr.URL.RawQuery, x.room.SecretQuery), x.r.Body), NoTx: x.route.NoTx, Render: x.render,
 	}, nil
 }
 
@@ -75,6 +77,22 @@ func bodyToken(body []byte, field string) string {
 		return "" // the handler's Decode says what is wrong
 	}
 	return strings.TrimSpace(token)
+}
+
+// without takes parameters out of a query, however their names are written.
+func without(query string, names []string) string {
+	if query == "" || len(names) == 0 {
+		return query
+	}
+	var kept []string
+	for part := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(part, "=")
+		if plain, err := url.QueryUnescape(name); err == nil && slices.Contains(names, plain) {
+			continue
+		}
+		kept = append(kept, part)
+	}
+	return strings.Join(kept, "&")
 }
 
 // bodyHash covers the query as well, because two calls that differ there are

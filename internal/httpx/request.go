@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 )
 
 // Request is an http.Request with what the shared layer learned about it.
@@ -37,6 +38,20 @@ func From(ctx context.Context) *Request {
 // Param returns a path parameter, unescaped once; "" when the route has none of
 // that name. The name "*" is the rest of a catch-all pattern.
 func (r *Request) Param(name string) string { return r.params[name] }
+
+// Absolute completes a path on this server to an address, for a server that was
+// not told under which name it is known: the caller has just reached it under one.
+// What is no path stays as it is.
+func (r *Request) Absolute(address string) string {
+	if !strings.HasPrefix(address, "/") {
+		return address
+	}
+	scheme := "http"
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host + address
+}
 
 // Failed tells the access log why a Raw handler answered an error, or cut its
 // answer off.

@@ -56,6 +56,9 @@ type Face struct {
 	// IdempotencyField is a top-level body field that may carry the idempotency
 	// key when no header does (platform reference §1.7); "" = none.
 	IdempotencyField string
+	// SecretQuery names parameters of the query that hold the caller's credentials:
+	// two calls that differ there alone are the same call to an idempotency key.
+	SecretQuery []string
 	// Window, when not nil, counts calls in fixed windows and tells so in every
 	// answer.
 	Window *Window

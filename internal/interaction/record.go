@@ -96,6 +96,7 @@ func (s *Service) happened(tx *store.Tx, actor string, a contact.Activity, ours 
 
 // check tidies and holds a New to its bounds; all that is wrong is told at once.
 func (n *New) check() error {
+	n.counting()
 	var bad fault.Collector
 	line := func(field string, v *string, max int) {
 		got, err := contact.Line(field, *v, max)
@@ -120,7 +121,10 @@ func (n *New) check() error {
 			bad.Add(fault.Field(field, "%s must be an http or https address of at most %d characters", field, maxURL))
 		}
 	}
-	link("threadUrl", n.ThreadURL)
+	// Portals name a thread by what they have: a word is kept as it is (S shows one).
+	if line("threadUrl", &n.ThreadURL, maxURL); strings.ContainsAny(n.ThreadURL, ":/") {
+		link("threadUrl", n.ThreadURL)
+	}
 	link("recordingUrl", n.RecordingURL)
 	if n.Attachment != nil {
 		link("attachment.url", n.Attachment.URL)
@@ -132,8 +136,30 @@ func (n *New) check() error {
 	if n.Via != "" && !slices.Contains(Vias, n.Via) {
 		bad.Add(fault.Field("via", "via must be one of %s", strings.Join(Vias, ", ")))
 	}
+	if at := n.StartedAt; !at.IsZero() && (at.Year() < 1900 || at.Add(max(n.Duration, 0)).Year() > 9999) {
+		bad.Add(fault.Field("startedAt", "startedAt must lie between the years 1900 and 9999"))
+	}
 	n.checkKind(&bad)
 	return bad.Err()
+}
+
+// counting takes away what does not count for the type (reference §3.4): clients
+// send the fields of every type with each, as the sample of S does.
+func (n *New) counting() {
+	all := *n
+	*n = New{Type: all.Type, At: all.At, Via: all.Via}
+	switch all.Type {
+	case KindNote:
+		n.Content = all.Content
+	case KindQuestion:
+		n.ProviderID, n.ThreadTitle, n.ThreadURL = all.ProviderID, all.ThreadTitle, all.ThreadURL
+		n.Question, n.Answer, n.CancelReason, n.Delivered = all.Question, all.Answer, all.CancelReason, all.Delivered
+	case KindCall:
+		n.ProviderID, n.UTMSource, n.StartedAt, n.Duration, n.RecordingURL = all.ProviderID, all.UTMSource, all.StartedAt, all.Duration, all.RecordingURL
+	case KindMessage:
+		n.ProviderID, n.Content, n.Delivered, n.StartedAt = all.ProviderID, all.Content, all.Delivered, all.StartedAt
+		n.Sender, n.Recipient, n.RepliesTo, n.Attachment, n.Rich = all.Sender, all.Recipient, all.RepliesTo, all.Attachment, all.Rich
+	}
 }
 
 func (n *New) checkKind(bad *fault.Collector) {
@@ -154,8 +180,8 @@ func (n *New) checkKind(bad *fault.Collector) {
 		if n.Question == "" {
 			bad.Add(fault.Missing("question"))
 		}
-		if n.Answer != "" && n.CancelReason != "" {
-			bad.Add(fault.Field("cancelReason", "a question is either answered or cancelled; send answer or cancelReason"))
+		if n.Answer != "" { // a reason counts only for what was cancelled (reference §3.4)
+			n.CancelReason = ""
 		}
 		vias("question")
 	case KindCall:
@@ -164,6 +190,9 @@ func (n *New) checkKind(bad *fault.Collector) {
 		}
 		vias("call")
 	case KindMessage:
+		if a := n.Attachment; a != nil && a.URL == "" && len(a.Location) == 0 && a.Contacts == nil {
+			bad.Add(fault.Field("attachment.url", "an attachment needs url, location or contacts"))
+		}
 		if n.Content == "" && n.Attachment == nil && len(n.Rich) == 0 {
 			bad.Add(fault.Missing("content"))
 		}
@@ -193,7 +222,7 @@ func (n *New) question(tx *store.Tx, a *contact.Activity) {
 	put(a.Metadata, "threadUrl", n.ThreadURL)
 	put(a.Metadata, "answer", n.Answer)
 	put(a.Metadata, "cancelReason", n.CancelReason)
-	if n.Delivered != nil {
+	if n.Delivered != nil && n.Answer != "" { // it is the answer that is delivered
 		a.Metadata["delivered"] = *n.Delivered
 	}
 	a.Metadata["status"] = Opened
@@ -259,7 +288,8 @@ func (n *New) message(tx *store.Tx, a *contact.Activity, c contact.Contact) (our
 }
 
 // outbound decides who wrote a message: us, when it answers something, went to an
-// address of the contact, or names a recipient alone; else the contact.
+// address of the contact, names a recipient alone, or offers a choice, which only
+// accounts can do; else the contact.
 func (n *New) outbound(c contact.Contact) bool {
 	switch {
 	case holds(c, n.Sender):
@@ -269,7 +299,8 @@ func (n *New) outbound(c contact.Contact) bool {
 	case n.Sender != "":
 		return false
 	}
-	return n.Recipient != "" || n.RepliesTo != ""
+	offers := n.Rich["list"] != nil || n.Rich["buttons"] != nil || n.Rich["productList"] != nil
+	return n.Recipient != "" || n.RepliesTo != "" || offers
 }
 
 // holds reports whether an address is one of the contact's, however it is written.

@@ -219,7 +219,6 @@ func TestBadEvents(t *testing.T) {
 			{interaction.New{Type: "note", Content: "x", Via: "pigeon"}, "via"},
 			{interaction.New{Type: "note", Content: "x", Via: interaction.InboundCall}, "via"},
 			{interaction.New{Type: "question"}, "question"},
-			{interaction.New{Type: "question", Question: "?", Answer: "a", CancelReason: "b"}, "cancelReason"},
 			{interaction.New{Type: "question", Question: "?", ThreadURL: "ftp://x/y"}, "threadUrl"},
 			{interaction.New{Type: "call", Duration: -time.Second}, "duration"},
 			{interaction.New{Type: "call", RecordingURL: "javascript:alert(1)"}, "recordingUrl"},

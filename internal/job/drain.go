@@ -29,6 +29,7 @@ func (ls *Lanes) drain(ctx context.Context, l Ledger, lane Lane, poke <-chan str
 	var wg sync.WaitGroup
 	defer func() {
 		wg.Wait()
+		settle(ctx, l, lane)
 		ls.release(l, lane)
 	}()
 	room := ls.o.inFlight(l)
@@ -69,6 +70,8 @@ func (ls *Lanes) drain(ctx context.Context, l Ledger, lane Lane, poke <-chan str
 			if !next.After(now) {
 				next = time.Time{} // due, but behind a row at work: its end wakes us
 			}
+		} else if busy < room { // else the end of a call claims
+			settle(ctx, l, lane)
 		}
 		if busy == 0 && (over || ctx.Err() != nil) {
 			return

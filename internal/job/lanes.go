@@ -42,6 +42,20 @@ type Ledger interface {
 // not asked for more.
 type Bounded interface{ InFlight() int }
 
+// Settler is a Ledger whose work leaves its outcomes to the next Claim of the lane,
+// which records them in the transaction that claims. Settle records what no Claim
+// will; it is called when work ends and nothing is claimed.
+type Settler interface {
+	Settle(ctx context.Context, l Lane)
+}
+
+// settle has a lane's outcomes recorded, also while the server stops.
+func settle(ctx context.Context, l Ledger, lane Lane) {
+	if s, ok := l.(Settler); ok {
+		s.Settle(context.WithoutCancel(ctx), lane)
+	}
+}
+
 // inFlight is how many items of a ledger's lane may be at work at once.
 func (o LaneOptions) inFlight(l Ledger) int {
 	if b, ok := l.(Bounded); ok {

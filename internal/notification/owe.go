@@ -15,6 +15,8 @@ import (
 const (
 	ledgerName = "notification"
 	laneName   = "feed"
+	// rated tells of a rating, which is an interaction.
+	rated = "contact.rated"
 )
 
 // owe writes, in the event's own transaction, that somebody is to be told of it.
@@ -54,6 +56,9 @@ func (v *Subscription) wants(e event.Event) bool {
 		return slices.ContainsFunc(topics, func(t string) bool { return slices.Contains(v.Topics, t) })
 	}
 	noun, _, _ := strings.Cut(e.Type, ".")
+	if e.Type == rated {
+		noun = "interaction"
+	}
 	switch noun {
 	case "handover":
 		return e.Type == "handover.moved" && has(Prospects, Agents, Interactions)

@@ -175,6 +175,9 @@ func (b *batch) tell(v row) error {
 	}
 	base := note{row: v, contact: cid}
 	noun, verb, _ := strings.Cut(e.Type, ".")
+	if e.Type == rated {
+		noun, verb = "interaction", "created"
+	}
 	switch noun {
 	case "handover":
 		return b.moved(base, w)

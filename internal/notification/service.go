@@ -40,7 +40,7 @@ var _ job.Ledger = (*Service)(nil)
 // and a Renderer by Draw before the lanes run.
 func NewService(db *store.DB, feed *event.Log, contacts *contact.Service, agents *agent.Service, handovers *handover.Service, keys *access.Service, tenants *tenant.Service, hooks *webhook.Service) *Service {
 	s := &Service{db: db, contacts: contacts, agents: agents, handovers: handovers, keys: keys, tenants: tenants, hooks: hooks, log: slog.New(slog.DiscardHandler)}
-	feed.Register(event.Reactor{Name: "notification", Owe: s.owe, Types: []string{"handover.moved", "contact.updated", "contact.merged", "inquiry.created",
+	feed.Register(event.Reactor{Name: "notification", Owe: s.owe, Types: []string{"handover.moved", "contact.updated", "contact.merged", "contact.rated", "inquiry.created",
 		"message.*", "note.created", "note.updated", "interaction.*", "quote.*", "group.deleted"}})
 	contacts.Follow(contact.Follower{Name: "notification", Merge: s.merge, Unmerge: s.unmerge, Erase: s.erase})
 	hooks.Ask(webhook.SalesPolicy, s.alive)

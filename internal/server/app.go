@@ -187,6 +187,8 @@ func (a *App) build(box *secret.Box, o Options) error {
 		_, err := a.Agents.RootIn(tx)
 		return err
 	})
+	a.Access.OnBound(a.bound)
+	a.Agents.Hold(agent.Holder{Name: "keys", Group: a.Access.InGroup, Reason: "keys", Refusal: "integrations belong to the group; move or delete them first"})
 	a.Handovers = handover.NewService(a.DB, feed, a.Contacts, a.Deals, a.Agents)
 	a.Quotes = quote.NewService(a.DB, feed, a.Contacts, a.Agents, a.Handovers)
 	a.Interactions = interaction.NewService(a.DB, feed, a.Contacts, a.Conversations, a.Agents, a.Handovers, a.Quotes)
@@ -224,7 +226,7 @@ func (a *App) build(box *secret.Box, o Options) error {
 			inbound.Routes(inbound.Source{Kind: fb.Kind(), Receiver: fb, Accounts: a.Accounts, Conversations: a.Conversations}, platform.MessengerWebhookPath)...)})
 	a.sales = sales.New(sales.Services{Access: a.Access, Tenants: a.Tenants, Contacts: a.Contacts, Deals: a.Deals, Accounts: a.Accounts,
 		Conversations: a.Conversations, Agents: a.Agents, Handovers: a.Handovers, Interactions: a.Interactions, Quotes: a.Quotes, Intake: a.Intake, Clock: a.clock,
-		Notifications: a.Notifications, Webhooks: a.Webhooks, Apps: a.Apps})
+		Notifications: a.Notifications, Webhooks: a.Webhooks, Apps: a.Apps, URL: o.url})
 	a.Notifications.Draw(a.sales.Renderer())
 	a.sockets = socketio.New(a.socketOptions())
 	a.live = realtime.New(a.DB, a.sockets, a.platform, box, a.log)

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +18,7 @@ type Demo struct {
 	Data       string `json:"-"`
 	ClientCode string `json:"clientCode"`
 	APIKey     string `json:"apiKey"`
+	SalesKey   string `json:"salesKey"`
 	Phone      string `json:"phone"` // of the simulated person
 }
 
@@ -51,8 +51,14 @@ func (m *Main) Demo(ctx context.Context) (Demo, error) {
 	d := Demo{URL: m.URL(), Data: m.cfg.Data, Phone: "+919876543210"}
 	file := filepath.Join(m.cfg.Data, "demo.json")
 	if b, err := os.ReadFile(file); err == nil && json.Unmarshal(b, &d) == nil {
-		if _, err := app.Access.Authenticate(ctx, "platform", d.APIKey); err == nil {
-			return d, nil
+		if k, err := app.Access.Authenticate(ctx, "platform", d.APIKey); err == nil {
+			if d.SalesKey != "" {
+				return d, nil
+			}
+			if d.SalesKey, err = demoSales(ctx, app, k.Tenant); err != nil { // seeded by an older Parley
+				return d, err
+			}
+			return d, d.keep(file)
 		}
 	}
 	t, err := app.Tenants.Create(ctx, tenant.NewTenant{Name: "Demo"})
@@ -73,11 +79,18 @@ func (m *Main) Demo(ctx context.Context) (Demo, error) {
 	if _, err := app.Automations.Create(ctx, t.ID, "system", rule); err != nil {
 		return d, err
 	}
-	b, err := json.MarshalIndent(d, "", "  ")
-	if err != nil {
+	if d.SalesKey, err = demoSales(ctx, app, t.ID); err != nil {
 		return d, err
 	}
-	return d, errors.Join(os.WriteFile(file, append(b, '\n'), 0o600))
+	return d, d.keep(file)
+}
+
+func (d Demo) keep(file string) error {
+	b, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(b, '\n'), 0o600)
 }
 
 // Welcome is what a newcomer reads: where the server is, his keys, and commands
@@ -87,7 +100,7 @@ func (d Demo) Welcome() string {
 	if d.Data != "" {
 		data = " --data " + shellWord(d.Data)
 	}
-	return strings.NewReplacer("$URL", d.URL, "$CODE", d.ClientCode, "$KEY", d.APIKey, "$PHONE", d.Phone, "$DATA", data, "$SELF", self()).Replace(`
+	return strings.NewReplacer("$URL", d.URL, "$CODE", d.ClientCode, "$KEY", d.APIKey, "$SALES", d.SalesKey, "$PHONE", d.Phone, "$DATA", data, "$SELF", self()).Replace(`
 Parley is ready.
 
   API            $URL/api/saas        health: $URL/api/saas/health
@@ -95,6 +108,9 @@ Parley is ready.
   simulator      $URL/_sim/inbox?to=PHONE
   x-client-code  $CODE
   x-api-key      $KEY
+
+  sales API      $URL/api/v1              described: $URL/swagger.json
+  api-key        $SALES
 
 Try it, in another terminal:
 
@@ -110,7 +126,11 @@ Try it, in another terminal:
   4. The conversation, with both messages and their states (take the id for /api/saas/chat/conversations/ID/messages):
      curl -s '$URL/api/saas/chat/conversations' -H 'x-client-code: $CODE' -H 'x-api-key: $KEY'
 
-  5. Everything that was promised holds:
+  5. The same people on the sales API; a lead with the phone of one of them merges:
+     curl -s '$URL/api/v1/prospects?api-key=$SALES'
+     curl -s '$URL/api/v1/lead/retail?api-key=$SALES' -H 'content-type: application/json' -d '{"utmSource":"newsletter","firstName":"Priya","phones":["$PHONE"],"emails":["priya@example.com"]}'
+
+  6. Everything that was promised holds:
      $SELF verify$DATA
 
 Stop with Ctrl-C; the data stays.

@@ -43,21 +43,55 @@ type outcome struct {
 	signature string
 }
 
-// attempt makes one call and records how it ended.
-func (s *Service) attempt(ctx context.Context, c claimed) {
-	o := s.call(ctx, c)
-	// The outcome is recorded also when the server is stopping.
-	rec, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-	defer cancel()
-	err := s.db.Write(rec, c.Tenant, func(tx *store.Tx) error {
-		o := o
-		if o.state == Pending && o.next.IsZero() {
-			o.next = tx.Now().Add(Policies[c.Policy].pause(c.ID, c.Attempt))
+// ended is an attempt whose outcome is not recorded yet.
+type ended struct {
+	claimed
+	outcome
+}
+
+// attempt makes one call and leaves its outcome to the lane's next Claim or Settle.
+func (s *Service) attempt(ctx context.Context, l job.Lane, c claimed) {
+	e := ended{c, s.call(ctx, c)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended[l] = append(s.ended[l], e)
+}
+
+// take takes the outcomes of a lane that are to be recorded.
+func (s *Service) take(l job.Lane) []ended {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.ended[l]
+	delete(s.ended, l)
+	return list
+}
+
+// giveBack is take undone.
+func (s *Service) giveBack(l job.Lane, list []ended) {
+	if len(list) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended[l] = append(list, s.ended[l]...)
+}
+
+// Settle implements job.Settler: each outcome by itself, so that none is lost
+// because of another one.
+func (s *Service) Settle(ctx context.Context, l job.Lane) {
+	for _, e := range s.take(l) {
+		rec, cancel := context.WithTimeout(ctx, 20*time.Second)
+		err := s.db.Write(rec, l.Tenant, func(tx *store.Tx) error {
+			if err := s.settle(tx, e.claimed, e.outcome); err != nil {
+				return err
+			}
+			job.WakeLane(tx, ledgerName, e.Endpoint)
+			return nil
+		})
+		cancel()
+		if err != nil {
+			slog.Error("could not record how a webhook delivery ended; it goes again when its lease ends", "delivery", e.ID, "error", err)
 		}
-		return s.settle(tx, c, o)
-	})
-	if err != nil {
-		slog.Error("could not record how a webhook delivery ended; it goes again when its lease ends", "delivery", c.ID, "error", err)
 	}
 }
 
@@ -119,8 +153,8 @@ func refused(err error) bool {
 	return f != nil && f.Code == fault.Invalid
 }
 
-// settle records an outcome, unless the attempt is no longer the present one,
-// and lets the next delivery of the endpoint go.
+// settle records an outcome, unless the attempt is no longer the present one. Then
+// the next delivery of the endpoint may go: the caller looks, or wakes the lane.
 func (s *Service) settle(tx *store.Tx, c claimed, o outcome) error {
 	if o.state == Pending {
 		if err := s.wanted(tx, c, &o); err != nil {
@@ -129,7 +163,9 @@ func (s *Service) settle(tx *store.Tx, c claimed, o outcome) error {
 	}
 	next := o.next
 	if next.IsZero() {
-		next = tx.Now()
+		if next = tx.Now(); o.state == Pending {
+			next = next.Add(Policies[c.Policy].pause(c.ID, c.Attempt))
+		}
 	}
 	n, err := tx.Exec(`UPDATE webhook_delivery SET state=?, next_at=?, lease_until=NULL, response_status=?, response_body=?, last_error=?, signature=COALESCE(?, signature), updated_at=?
 		WHERE tenant_id=? AND id=? AND state='sending' AND attempt=?`,
@@ -137,13 +173,10 @@ func (s *Service) settle(tx *store.Tx, c claimed, o outcome) error {
 	if err != nil || n == 0 {
 		return err // n == 0: a later attempt has it now
 	}
-	if o.state != Pending && !Policies[c.Policy].Quiet {
-		if err := s.announce(tx, c, o.state); err != nil {
-			return err
-		}
+	if o.state == Pending || Policies[c.Policy].Quiet {
+		return nil
 	}
-	job.WakeLane(tx, ledgerName, c.Endpoint)
-	return nil
+	return s.announce(tx, c, o.state)
 }
 
 // wanted gives up what would be tried again when nobody wants it any more.

@@ -102,18 +102,26 @@ type claimed struct {
 }
 
 // Claim leases deliveries of one endpoint: at most one of a subject, and at
-// most inFlight of the endpoint. The intent is on disk before the call is made.
+// most inFlight of the endpoint. The intent is on disk before the call is made. How
+// earlier calls of the lane ended is recorded in the same transaction.
 func (s *Service) Claim(ctx context.Context, l job.Lane, n int) ([]job.Work, time.Time, error) {
 	type result struct {
 		rows  []claimed
+		at    time.Time
 		next  time.Time
 		again bool
 	}
+	over := s.take(l)
 	out, err := store.Write(ctx, s.db, l.Tenant, func(tx *store.Tx) (result, error) {
-		var res result
+		res := result{at: tx.Now()}
 		// Two holders of one lane, after a lost lease, must see each other's claims.
 		if err := tx.Lock("webhook_lane", l.Name); err != nil {
 			return res, err
+		}
+		for _, e := range over {
+			if err := s.settle(tx, e.claimed, e.outcome); err != nil {
+				return res, err
+			}
 		}
 		if done, err := s.closed(tx, l.Name); err != nil || done {
 			res.again = done
@@ -158,10 +166,14 @@ func (s *Service) Claim(ctx context.Context, l job.Lane, n int) ([]job.Work, tim
 				}
 			}
 		}
+		if len(res.rows) == n { // as many as were asked for: the caller asks again
+			return res, nil
+		}
 		err := tx.QueryRow("SELECT MIN(d.next_at) FROM webhook_delivery d WHERE d.tenant_id=? AND d.endpoint=? AND d.state='pending' AND "+head, l.Name).Scan(store.Time(&res.next))
 		return res, err
 	})
 	if err != nil {
+		s.giveBack(l, over)
 		return nil, time.Time{}, err
 	}
 	if out.again { // to look again, at once
@@ -169,9 +181,9 @@ func (s *Service) Claim(ctx context.Context, l job.Lane, n int) ([]job.Work, tim
 	}
 	work := make([]job.Work, len(out.rows))
 	for i, c := range out.rows {
-		work[i] = func(ctx context.Context) { s.attempt(ctx, c) }
+		work[i] = func(ctx context.Context) { s.attempt(ctx, l, c) }
 	}
-	if len(work) == 0 && !out.next.After(s.db.Clock().Now()) {
+	if len(work) == 0 && !out.next.After(out.at) {
 		out.next = time.Time{} // the endpoint is full: the end of a call goes on
 	}
 	return work, out.next, nil
@@ -227,6 +239,7 @@ func (s *Service) Rescue(ctx context.Context) (int, error) {
 			if err := s.settle(tx.For(c.Tenant), c, o); err != nil {
 				return 0, err
 			}
+			job.WakeLane(tx.For(c.Tenant), ledgerName, c.Endpoint)
 		}
 		return len(list), nil
 	})

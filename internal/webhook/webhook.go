@@ -12,6 +12,7 @@ package webhook
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"parley/internal/event"
@@ -95,11 +96,16 @@ type Service struct {
 	secrets Secrets
 	sender  Sender
 	alive   map[string]Alive // by policy
+	mu      sync.Mutex
+	ended   map[job.Lane][]ended // what no Claim has recorded yet
 }
 
-var _ job.Ledger = (*Service)(nil)
+var (
+	_ job.Ledger  = (*Service)(nil)
+	_ job.Settler = (*Service)(nil)
+)
 
 // NewService returns the room. Deliveries leave through sender.
 func NewService(db *store.DB, log *event.Log, secrets Secrets, sender Sender) *Service {
-	return &Service{db: db, log: log, secrets: secrets, sender: sender, alive: map[string]Alive{}}
+	return &Service{db: db, log: log, secrets: secrets, sender: sender, alive: map[string]Alive{}, ended: map[job.Lane][]ended{}}
 }

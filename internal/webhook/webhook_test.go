@@ -382,10 +382,12 @@ func TestRescueAndFencing(t *testing.T) {
 		}
 		second := claim()
 		first[0](bg) // the lost attempt ends late: its outcome must not count
+		w.s.Settle(bg, lanes[0])
 		if r := w.all()[0]; r.State != webhook.Sending || r.Attempts != 2 {
 			w.Errorf("the lost attempt counted: %+v", r)
 		}
 		second[0](bg)
+		w.s.Settle(bg, lanes[0])
 		if r := w.all()[0]; r.State != webhook.Sent || r.Attempts != 2 {
 			w.Errorf("%+v", r)
 		}

@@ -56,7 +56,7 @@ func serveBare(in io.Reader, out io.Writer) error {
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var body map[string]any
 		b, err := io.ReadAll(r.Body)
-		if err == nil {
+		if err == nil && len(b) > 0 {
 			err = json.Unmarshal(b, &body)
 		}
 		if err != nil {

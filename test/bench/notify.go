@@ -151,10 +151,11 @@ func measureNotifications(o options, dir string) (f *notifyFigures, err error) {
 	}
 	f.PerSecond, f.BytesOfBody = float64(all)/took.Seconds(), len(body)
 	begun, cpu = time.Now(), selfCPU()
-	if err := postAll("http://"+addr, body, all); err != nil {
+	bare := min(all, 100_000) // it goes on like this
+	if err := postAll("http://"+addr, body, bare); err != nil {
 		return nil, err
 	}
-	f.Raw, f.RawCPUus = float64(all)/time.Since(begun).Seconds(), (selfCPU()-cpu)*1e6/float64(all)
+	f.Raw, f.RawCPUus = float64(bare)/time.Since(begun).Seconds(), (selfCPU()-cpu)*1e6/float64(bare)
 	f.Ratio = f.PerSecond / f.Raw
 	return f, nil
 }

@@ -2,11 +2,14 @@ package main
 
 import (
 	"bufio"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -16,6 +19,7 @@ type prospectFigures struct {
 	Calls []callTimes    `json:"calls"`
 	Table streamFigures  `json:"csv"` // the whole list, streamed
 	JSON  *streamFigures `json:"json,omitempty"`
+	Raw   float64        `json:"rawRowsPerSecond"` // plain scans of the tables that a prospect is made of
 }
 
 // streamFigures are those of one streamed list.
@@ -58,14 +62,18 @@ func (p *parley) measureProspects(o options) (f *prospectFigures, err error) {
 		{"list behind a cursor", func(i int) string { return list + "&before=" + pick(i) }},
 		{"list of a group", func(int) string { return list + "&group=" + some[0].GroupID }},
 		{"list of a status", func(int) string { return list + "&status=unclaimed" }},
-		{"list of the last day", func(int) string { return list + "&createdAfter=" + time.Now().UTC().Add(-24*time.Hour).Format(time.RFC3339) }},
+		{"list of the last day", func(int) string {
+			return list + "&createdAfter=" + time.Now().UTC().Add(-24*time.Hour).Format(time.RFC3339)
+		}},
 		{"search: a common first name", func(i int) string { return list + "&search=" + given[i%len(given)] }},
 		{"search: a full name", func(i int) string {
 			k := i * 7919 % n
 			return list + "&search=" + url.QueryEscape(given[k%len(given)]+" "+family[k/len(given)%len(family)]+strconv.Itoa(k/900))
 		}},
 		{"search: the beginning of a phone", func(i int) string { return list + "&search=" + fmt.Sprintf("98%06d", i*7919%n/100) }},
-		{"search: an e-mail", func(i int) string { return list + "&search=" + url.QueryEscape(fmt.Sprintf("p%d@example.com", i*7919%n)) }},
+		{"search: an e-mail", func(i int) string {
+			return list + "&search=" + url.QueryEscape(fmt.Sprintf("p%d@example.com", i*7919%n))
+		}},
 		{"phoneNumber", func(i int) string { return list + "&phoneNumber=" + fmt.Sprintf("98%08d", i*7919%n) }},
 		{"additionalData: one of 300 values", func(i int) string { return list + "&additionalData=city=city-" + strconv.Itoa(i%300) }},
 		{"additionalData: contained", func(i int) string { return list + "&additionalData=city~ty-" + strconv.Itoa(i%300) }},
@@ -77,7 +85,13 @@ func (p *parley) measureProspects(o options) (f *prospectFigures, err error) {
 		if err != nil {
 			return f, err
 		}
+		if one.BareMs, err = bareTimes(one.body, o.Calls); err != nil {
+			return f, err
+		}
 		f.Calls = append(f.Calls, one)
+	}
+	if f.Raw, err = rawScan(filepath.Join(p.data, "parley.db"), min(n, 200_000)); err != nil {
+		return f, err
 	}
 	say("sales: streaming %d prospects", n)
 	if f.Table, err = p.stream(key, "csv"); err != nil {
@@ -89,6 +103,56 @@ func (p *parley) measureProspects(o options) (f *prospectFigures, err error) {
 		err = fmt.Errorf("the table of %d prospects has %d rows", n, f.Table.Rows)
 	}
 	return f, err
+}
+
+// bareTimes is the median time in which a bare net/http server gives an answer.
+func bareTimes(answer []byte, n int) (_ float64, err error) {
+	b, err := startBare(answer, http.StatusOK)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, b.stop()) }()
+	took := make([]time.Duration, 0, n)
+	for i := range n + 3 {
+		begun := time.Now()
+		if _, err := (&parley{process: *b}).fetchWith("/", ""); err != nil {
+			return 0, err
+		}
+		if i >= 3 { // the first are slower
+			took = append(took, time.Since(begun))
+		}
+	}
+	slices.Sort(took)
+	return millis(quantile(took, 0.5)), nil
+}
+
+// rawScan reads the rows of which n prospects are made, by plain scans of their
+// tables with the same driver, and returns prospects a second.
+func rawScan(file string, n int) (_ float64, err error) {
+	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro&_pragma=busy_timeout(10000)&_pragma=mmap_size(268435456)")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	begun := time.Now()
+	for table, each := range map[string]int{"handover": 1, "contact": 1, "identity": 2} {
+		rows, err := db.Query("SELECT * FROM "+table+" LIMIT ?", n*each)
+		if err != nil {
+			return 0, err
+		}
+		names, err := rows.Columns()
+		cells := make([]any, len(names))
+		for i := range cells {
+			cells[i] = new(sql.RawBytes)
+		}
+		for err == nil && rows.Next() {
+			err = rows.Scan(cells...)
+		}
+		if err = errors.Join(err, rows.Err(), rows.Close()); err != nil {
+			return 0, err
+		}
+	}
+	return float64(n) / time.Since(begun).Seconds(), nil
 }
 
 // keyWith makes a key of the sales API with some scopes.
@@ -175,13 +239,13 @@ func (p *parley) stream(key, form string) (f streamFigures, err error) {
 // print writes the figures of reading a large base.
 func (f *prospectFigures) print(p func(format string, args ...any)) {
 	p("\nReading them by the sales API, one call after the other:")
-	p("\n| Call | p50 ms | p99 ms | server CPU ms | answer, bytes |")
-	p("|---|---:|---:|---:|---:|")
+	p("\n| Call | p50 ms | p99 ms | server CPU ms | answer, bytes | the same answer by bare net/http, p50 ms | **ratio to bare** |")
+	p("|---|---:|---:|---:|---:|---:|---:|")
 	for _, c := range f.Calls {
-		p("| %s | %.1f | %.1f | %.1f | %d |", c.Name, c.P50ms, c.P99ms, c.CPUms, c.Answer)
+		p("| %s | %.1f | %.1f | %.1f | %d | %.2f | **%.2f** |", c.Name, c.P50ms, c.P99ms, c.CPUms, c.Answer, c.BareMs, c.BareMs/c.P50ms)
 	}
-	p("\nAll of them as CSV, streamed: %.0f rows/s, %.0f µs of CPU a row, %.1f MB; own memory %.0f MB before, %.0f MB halfway, %.0f MB at most.",
-		f.Table.PerSecond, f.Table.CPUus, float64(f.Table.Bytes)/1e6, float64(f.Table.OwnBefore)/1e6, float64(f.Table.HalfOwn)/1e6, float64(f.Table.PeakOwn)/1e6)
+	p("\nAll of them as CSV, streamed: %.0f rows/s, %.2f of plain scans of their rows in three tables (%.0f a second), %.0f µs of CPU a row, %.1f MB; own memory %.0f MB before, %.0f MB halfway, %.0f MB at most.",
+		f.Table.PerSecond, f.Table.PerSecond/f.Raw, f.Raw, f.Table.CPUus, float64(f.Table.Bytes)/1e6, float64(f.Table.OwnBefore)/1e6, float64(f.Table.HalfOwn)/1e6, float64(f.Table.PeakOwn)/1e6)
 	if f.JSON != nil {
 		p("As JSON: %.1f MB, %.1f MB/s; own memory %.0f MB at most.", float64(f.JSON.Bytes)/1e6, f.JSON.PerSecond/1e6, float64(f.JSON.PeakOwn)/1e6)
 	}

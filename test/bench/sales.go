@@ -64,9 +64,6 @@ func measureSales(o options, dir string) (f *salesFigures, err error) {
 	if err == nil {
 		_, err = p.fetch("/api/saas/crm/pipelines")
 	}
-	if err == nil {
-		p.sales, err = p.salesKey()
-	}
 	if err = errors.Join(err, p.stop()); err != nil {
 		return nil, err
 	}
@@ -166,8 +163,8 @@ func (p *parley) salesKey() (string, error) {
 	return k.APIKey, nil
 }
 
-// adopted asks for the tree of groups, upon which every contact is given work, and
-// waits until they all have it.
+// adopted makes the first key of the sales API and uses it, upon which the tenant has
+// groups and every contact is given work, and waits until they all have it.
 func (p *parley) adopted(n int) (time.Duration, error) {
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(p.data, "parley.db")+"?mode=ro&_pragma=busy_timeout(10000)")
 	if err != nil {
@@ -175,6 +172,9 @@ func (p *parley) adopted(n int) (time.Duration, error) {
 	}
 	defer db.Close()
 	begun := time.Now()
+	if p.sales, err = p.salesKey(); err != nil {
+		return 0, err
+	}
 	if _, err := p.fetchWith("/api/v1/integration", p.sales); err != nil {
 		return 0, err
 	}

@@ -270,12 +270,32 @@ var facts = []fact{
 		writes(platform, "POST chat/send templateName", func(w *world, p *person) {
 			w.platform.Post(chat+"/send", map[string]any{"to": "+" + p.phone, "templateName": "appointment_reminder", "language": "en_US", "variables": []string{p.first, "noon"}}).OK()
 		}),
+		writes(sales, "POST prospect/{id}/messaging/whatsapp/notification", func(w *world, p *person) {
+			w.sales.Post("/prospect/"+p.id+"/messaging/whatsapp/notification", map[string]any{"key": "appointment_reminder",
+				"parameters": map[string]string{"1": p.first, "2": "noon"}}).OK()
+		}),
 	}, reads: []way{
-		reads(platform, "GET conversations/{id}/messages", func(w *world, p *person) string { return w.inbox(p, "appointment_reminder") }),
+		reads(platform, "GET conversations/{id}/messages", func(w *world, p *person) string {
+			return w.inbox(p, "appointment_reminder") + w.inbox(p, "Hello "+p.first)
+		}),
 		reads(sales, "GET prospect/{id}/interactions?via=whatsApp", func(w *world, p *person) string {
-			return contains("the list", string(w.sales.Get("/prospect/"+p.id+"/interactions?via=whatsApp").Body), "appointment_reminder")
+			a := w.sales.Get("/prospect/" + p.id + "/interactions?via=whatsApp")
+			return want("the template", a.Get("0.output.message.template"), "appointment_reminder") + contains("the text", a.Str("0.output.message.body"), "Hello "+p.first)
+		}),
+		reads(sales, "GET prospect/{id} firstContactedAt", func(w *world, p *person) string {
+			if w.sales.Get("/prospect/"+p.id).Str("firstContactedAt") == "" {
+				return "nobody contacted the person"
+			}
+			return ""
+		}),
+		reads(sales, "a notification of topic interactions", func(w *world, p *person) string {
+			return w.notified(`"topic":"interactions"`, `"template":"appointment_reminder"`, "Hello "+p.first)
+		}),
+		reads(person_, "the phone", func(w *world, p *person) string {
+			return contains("the phone", string(w.tenant.Call("GET", "/_sim/inbox?to="+p.phone, nil).Body), p.first)
 		}),
 	}},
+	messengerMessage, messengerAnswer, twoChannels,
 	{name: "Two are one person", known: "either", writes: []way{
 		writes(platform, "POST leads/{id}/merge", func(w *world, p *person) {
 			w.second(p)

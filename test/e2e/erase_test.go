@@ -196,7 +196,7 @@ func TestAnErasedPersonLeavesNothing(t *testing.T) {
 			t.Error(f)
 		}
 		for _, v := range ids {
-			sales.Get("/prospect/" + v.String()).Refused(404, "NOT_FOUND")
+			sales.Get("/prospect/"+v.String()).Refused(404, "NOT_FOUND")
 			if a := crm.Get("/api/saas/crm/leads/" + v.String()); a.Status != 404 {
 				t.Errorf("platform: %d %s", a.Status, a.Body)
 			}
@@ -274,7 +274,7 @@ func TestALongHistoryIsErasedInPieces(t *testing.T) {
 			if _, err := r.App.Contacts.Erase(ctx, tn.ID, "test", c.ID); err != nil {
 				t.Fatal(err)
 			}
-			sales.Get("/prospect/" + c.ID.String()).Refused(404, "NOT_FOUND")
+			sales.Get("/prospect/"+c.ID.String()).Refused(404, "NOT_FOUND")
 			for what, a := range map[string]salestest.Answer{"interactions": sales.Get("/prospects/interactions?limit=100"), "message": crm.Get("/api/crm/messages/" + message.String()),
 				"conversations": crm.Get("/api/saas/crm/conversations")} {
 				if strings.Contains(string(a.Body), mark) {

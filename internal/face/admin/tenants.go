@@ -83,8 +83,8 @@ func (f *Face) changeTenant(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	var in struct {
 		Name, Status *string
 		Settings     *struct {
-			Region, Timezone, Currency *string
-			WorkersMax                 *int
+			Region, Timezone, Currency, Distance, WebhookProspectShape *string
+			WorkersMax, MergePeriodDays                                *int
 		}
 	}
 	if err := r.Decode(&in); err != nil {
@@ -93,13 +93,16 @@ func (f *Face) changeTenant(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	e := tenant.Edit{Name: in.Name, Status: in.Status}
 	if set := in.Settings; set != nil {
 		e.Settings = func(s *tenant.Settings) {
-			for _, x := range []struct{ dst, given *string }{{&s.Region, set.Region}, {&s.Timezone, set.Timezone}, {&s.Currency, set.Currency}} {
+			for _, x := range []struct{ dst, given *string }{{&s.Region, set.Region}, {&s.Timezone, set.Timezone}, {&s.Currency, set.Currency},
+				{&s.Distance, set.Distance}, {&s.ProspectShape, set.WebhookProspectShape}} {
 				if x.given != nil {
 					*x.dst = *x.given
 				}
 			}
-			if set.WorkersMax != nil {
-				s.WorkersMax = *set.WorkersMax
+			for _, x := range []struct{ dst, given *int }{{&s.WorkersMax, set.WorkersMax}, {&s.MergePeriodDays, set.MergePeriodDays}} {
+				if x.given != nil {
+					*x.dst = *x.given
+				}
 			}
 		}
 	}

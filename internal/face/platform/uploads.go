@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/textproto"
 	"strings"
 	"time"
 
@@ -78,6 +79,7 @@ func (f *Face) storeUpload(hr *http.Request, r *httpx.Request, part *multipart.P
 // brokenOff tells a body that is wrong from trouble of ours.
 func brokenOff(err error) error {
 	var long *http.MaxBytesError
+	var header textproto.ProtocolError
 	switch {
 	case fault.As(err) != nil:
 		return err
@@ -85,7 +87,7 @@ func brokenOff(err error) error {
 		e := fault.New(fault.TooLarge, "the upload is larger than %d bytes", media.MaxFile)
 		e.Field = "file"
 		return e
-	case errors.Is(err, io.ErrUnexpectedEOF), strings.HasPrefix(err.Error(), "multipart:"):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &header), strings.HasPrefix(err.Error(), "multipart:"):
 		return fault.Field("file", "the upload broke off, or its body is no multipart form")
 	}
 	return err
@@ -93,25 +95,12 @@ func brokenOff(err error) error {
 
 // link is the address of a file for whoever asked.
 func (f *Face) link(r *httpx.Request, file id.ID) string {
-	return absolute(r, f.s.Conversations.Files().Link(r.Principal.Tenant, file))
-}
-
-// absolute completes an address of this server, for a server that was not told
-// under which name it is known: the caller has just reached it under one.
-func absolute(r *httpx.Request, address string) string {
-	if !strings.HasPrefix(address, media.Path) {
-		return address
-	}
-	scheme := "http"
-	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
-		scheme = "https"
-	}
-	return scheme + "://" + r.Host + address
+	return r.Absolute(f.s.Conversations.Files().Link(r.Principal.Tenant, file))
 }
 
 // messageView is a message for the caller of a request.
 func (f *Face) messageView(r *httpx.Request, m conversation.Message) message {
 	out := messageOf(r.Principal.TenantCode, m)
-	out.MediaURL = orNull(absolute(r, string(out.MediaURL)))
+	out.MediaURL = orNull(r.Absolute(string(out.MediaURL)))
 	return out
 }

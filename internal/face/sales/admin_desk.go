@@ -10,7 +10,7 @@ import (
 
 // claimAsUser gives a prospect to the bound user, who takes it (reference §5).
 func (f *Face) claimAsUser(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	agent, by, err := user(r)
+	agent, by, err := f.user(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func (f *Face) claimAsUser(ctx context.Context, r *httpx.Request) (*httpx.Respon
 
 // unarchiveAsUser takes a prospect up again in the bound user's name.
 func (f *Face) unarchiveAsUser(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	_, by, err := user(r)
+	_, by, err := f.user(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (f *Face) unarchiveAsUser(ctx context.Context, r *httpx.Request) (*httpx.Re
 // remindAsUser sets when the bound user wants to be reminded; null takes the
 // reminder away. When it is due an interactions notification says so.
 func (f *Face) remindAsUser(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	_, by, err := user(r)
+	_, by, err := f.user(ctx, r)
 	if err != nil {
 		return nil, err
 	}

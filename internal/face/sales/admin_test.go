@@ -70,13 +70,13 @@ func TestGroupsAndAgentsAreAdministrated(t *testing.T) {
 				t.Errorf("%s does not say %s: %s", path, what, a.Body)
 			}
 		}
-		c.Delete("/admin/agent/" + ana + "?transferTo=" + ana).Refused(400, "SCHEMA_VALIDATION_FAILED")
-		c.Delete("/admin/agent/" + ana + "?transferTo=" + id.New().String()).Refused(400, "SCHEMA_VALIDATION_FAILED")
+		c.Delete("/admin/agent/"+ana+"?transferTo="+ana).Refused(400, "SCHEMA_VALIDATION_FAILED")
+		c.Delete("/admin/agent/"+ana+"?transferTo="+id.New().String()).Refused(400, "SCHEMA_VALIDATION_FAILED")
 		if a := c.Do("DELETE", "/admin/agent/"+ana, map[string]any{"transferTo": map[string]any{"user": ben.Str("id")}}).OK(); a.Get("deleting") != true || a.Get("active") != false {
 			t.Errorf("%s", a.Body)
 		}
 		_ = lead
-		c.Get("/admin/group/" + id.New().String()).Refused(404, "NOT_FOUND")
+		c.Get("/admin/group/"+id.New().String()).Refused(404, "NOT_FOUND")
 	})
 }
 
@@ -89,7 +89,9 @@ func TestIntegrationsAreAdministrated(t *testing.T) {
 		made := c.Post("/admin/integrations", map[string]any{"name": "My app", "group": shop.ID.String(), "user": ana.ID.String(), "scopes": []string{"prospects:read", "admin"}, "rateLimit": 100}).OK()
 		key, iid := made.Str("apiKey"), made.Str("id")
 		as := func(token string) *salestest.Caller { return &salestest.Caller{Tenant: tn, Token: token} }
-		with := func(token, method, path string, body any) salestest.Answer { return as(token).Do(method, "/api/v1"+path, body) }
+		with := func(token, method, path string, body any) salestest.Answer {
+			return as(token).Do(method, "/api/v1"+path, body)
+		}
 		with(key, "GET", "/integration", nil).OK()
 		c.Post("/admin/integrations", map[string]any{"name": "x", "scopes": []string{"prospects:reed"}}).Refused(400, "SCHEMA_VALIDATION_FAILED")
 		c.Post("/admin/integrations", map[string]any{"name": "x"}).Refused(400, "SCHEMA_VALIDATION_FAILED")
@@ -127,7 +129,7 @@ func TestIntegrationsAreAdministrated(t *testing.T) {
 		with(fresh, "DELETE", "/admin/integration/"+iid, nil).Refused(409, "CONFLICT")
 		c.Delete("/admin/integration/" + iid).OK()
 		with(fresh, "GET", "/integration", nil).Refused(401, "INVALID_API_KEY")
-		c.Get("/admin/integration/" + iid).Refused(404, "NOT_FOUND")
+		c.Get("/admin/integration/"+iid).Refused(404, "NOT_FOUND")
 		tn.Caller("prospects:read").Get("/admin/accounts").Refused(403, "INVALID_SCOPE")
 	})
 }
@@ -140,7 +142,7 @@ func TestTheAccountAndItsWords(t *testing.T) {
 			t.Errorf("%v", list)
 		}
 		c.Post("/admin/accounts", map[string]any{"name": "x"}).Refused(403, "INVALID_SCOPE")
-		c.Get("/admin/account/" + other.ID.String()).Refused(404, "NOT_FOUND")
+		c.Get("/admin/account/"+other.ID.String()).Refused(404, "NOT_FOUND")
 		a := c.Patch("/admin/account/"+tn.ID.String(), map[string]any{"name": "Acme 2", "mergePeriodDays": 30, "defaultCurrency": "brl", "defaultDistance": "mi", "webhookProspectShape": "object",
 			"industries": []string{"retail", "boats"}}).OK()
 		if a.Get("name") != "Acme 2" || a.Get("mergePeriodDays") != 30.0 || a.Get("defaultCurrency") != "brl" || a.Get("defaultDistance") != "mi" || a.Get("webhookProspectShape") != "object" || fmt.Sprint(a.Get("industries")) != "[retail boats]" {
@@ -273,6 +275,6 @@ func TestALoopbackChannel(t *testing.T) {
 			t.Errorf("%v", list)
 		}
 		r.Eventually("nothing waits to be sent", func() bool { return c.Delete("/admin/channel/"+cid).Status == 200 })
-		c.Delete("/admin/channel/" + cid).Refused(404, "NOT_FOUND")
+		c.Delete("/admin/channel/"+cid).Refused(404, "NOT_FOUND")
 	})
 }

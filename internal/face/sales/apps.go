@@ -145,7 +145,7 @@ func (f *Face) appNotification(ctx context.Context, r *httpx.Request) (*httpx.Re
 
 // reports lists the reports of apps for the agent of the key (ours).
 func (f *Face) reports(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	viewer, _, err := user(r)
+	viewer, _, err := f.user(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (f *Face) reports(ctx context.Context, r *httpx.Request) (*httpx.Response, 
 // buttons lists the buttons of apps beside the conversation with a prospect, for
 // the agent of the key (ours).
 func (f *Face) buttons(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	viewer, _, err := user(r)
+	viewer, _, err := f.user(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (f *Face) buttons(ctx context.Context, r *httpx.Request) (*httpx.Response, 
 
 // notices lists the notifications of the agent of the key, the newest first (ours).
 func (f *Face) notices(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	viewer, _, err := user(r)
+	viewer, _, err := f.user(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +208,7 @@ func (f *Face) notices(ctx context.Context, r *httpx.Request) (*httpx.Response, 
 
 // seeNotice notes that the agent of the key has seen a notification (ours).
 func (f *Face) seeNotice(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	viewer, _, err := user(r)
+	viewer, _, err := f.user(ctx, r)
 	if err != nil {
 		return nil, err
 	}

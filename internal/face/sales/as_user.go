@@ -22,7 +22,7 @@ type groupName struct {
 
 // destinations lists the groups that the key sees and their active agents.
 func (f *Face) destinations(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if _, _, err := user(r); err != nil {
+	if _, _, err := f.user(ctx, r); err != nil {
 		return nil, err
 	}
 	top, err := f.scope(ctx, r)
@@ -52,7 +52,7 @@ func (f *Face) destinations(ctx context.Context, r *httpx.Request) (*httpx.Respo
 // things (the destination is not active, a task is at work) is told in the answer,
 // as the original does; what the caller got wrong is an error.
 func (f *Face) transferAsUser(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	_, by, err := user(r)
+	_, by, err := f.user(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (f *Face) transferAsUser(ctx context.Context, r *httpx.Request) (*httpx.Res
 // archiveAsUser closes a prospect for a reason, in the agent's name; whatever else
 // the body changes is changed in the same moment.
 func (f *Face) archiveAsUser(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	_, by, err := user(r)
+	_, by, err := f.user(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ type labelBody struct {
 }
 
 func (f *Face) labelAsUser(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	_, by, err := user(r)
+	_, by, err := f.user(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ type labelWire struct {
 }
 
 func (f *Face) reasonsAsUser(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if _, _, err := user(r); err != nil {
+	if _, _, err := f.user(ctx, r); err != nil {
 		return nil, err
 	}
 	return f.replyReasons(ctx, r)
@@ -156,7 +156,7 @@ func (f *Face) replyReasons(ctx context.Context, r *httpx.Request) (*httpx.Respo
 }
 
 func (f *Face) labelsAsUser(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	if _, _, err := user(r); err != nil {
+	if _, _, err := f.user(ctx, r); err != nil {
 		return nil, err
 	}
 	words, err := f.s.Handovers.Words(f.s.Handovers.Reads(ctx, r.Principal.Tenant), handover.Labels)

@@ -54,12 +54,21 @@ func apiKey(r *httpx.Request) string {
 func actor(r *httpx.Request) string { return "key:" + r.Principal.Key.String() }
 
 // user returns the agent for whom a key acts, and how that agent signs. A key
-// without one cannot act as a user: 409 (reference §2.6).
-func user(r *httpx.Request) (agent id.ID, actor string, err error) {
-	if r.Principal.User.IsZero() {
+// without one cannot act as a user, nor can one whose user is not active any more:
+// 409 (reference §2.6).
+func (f *Face) user(ctx context.Context, r *httpx.Request) (agent id.ID, actor string, err error) {
+	own := r.Principal.User
+	if own.IsZero() {
 		return id.Zero, "", fault.New(fault.Conflict, "this integration acts for no user; bind one to it, then call again").Because("no user")
 	}
-	return r.Principal.User, "agent:" + r.Principal.User.String(), nil
+	a, err := f.s.Agents.Agent(f.s.Agents.Reads(ctx, r.Principal.Tenant), own)
+	if isUnknown(err) || err == nil && (!a.Active || !a.DeletedAt.IsZero()) {
+		err = fault.New(fault.Conflict, "the user of this integration is not active; activate the user or bind another one, then call again").Because("no user")
+	}
+	if err != nil {
+		return id.Zero, "", err
+	}
+	return own, "agent:" + own.String(), nil
 }
 
 // scope returns the group that a key sees with all below it: its own, else the

@@ -2,6 +2,8 @@ package sales
 
 import (
 	"net/http"
+	"regexp"
+	"strings"
 
 	"parley/internal/fault"
 	"parley/internal/httpx"
@@ -100,13 +102,24 @@ func sentence(f *fault.Error) string {
 		scope, _ := f.Details["scope"].(string)
 		return "this integration lacks the scope " + short(scope) + "; use one that has it"
 	case f.Code != fault.NotFound || f.Reason == "" || f.Reason == "route" || f.Reason == "method":
-		return f.Message
+		return inOurWords(f.Message)
 	}
 	noun := f.Reason
 	if n, ok := nouns[noun]; ok {
 		noun = n
 	}
 	return "there is no such " + noun
+}
+
+// spoken are the words of the rooms that this API has others for.
+var spoken = regexp.MustCompile(`(^|[ (])(contacts?|attributes)\b([^.:\[]|\.?$|\. )`)
+
+// inOurWords says a sentence of a room in this API's words, and leaves names of
+// fields such as attachment.contacts alone.
+func inOurWords(s string) string {
+	return spoken.ReplaceAllStringFunc(s, func(m string) string {
+		return strings.NewReplacer("contact", "prospect", "attributes", "additionalData").Replace(m)
+	})
 }
 
 // renamed gives the fields of a fault the names they have on this wire.

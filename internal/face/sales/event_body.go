@@ -34,11 +34,11 @@ type eventBody struct {
 	// Via is our own addition: how it happened, where the rest does not tell.
 	Via string `json:"via"`
 
-	ChannelInteraction any `json:"channelInteraction"`
-	List               any `json:"list"`
-	Buttons            any `json:"buttons"`
-	ProductList        any `json:"productList"`
-	Order              any `json:"order"`
+	ChannelInteraction map[string]any `json:"channelInteraction"`
+	List               map[string]any `json:"list"`
+	Buttons            map[string]any `json:"buttons"`
+	ProductList        map[string]any `json:"productList"`
+	Order              map[string]any `json:"order"`
 }
 
 // maxCall bounds the duration of a call.
@@ -60,6 +60,12 @@ func (b *eventBody) event() (interaction.New, error) {
 	n := interaction.New{Type: b.Type, ProviderID: b.ProviderID, ThreadTitle: b.ThreadTitle, ThreadURL: b.ThreadURL, Question: b.Question,
 		Answer: b.Answer, Delivered: b.Delivered, CancelReason: b.CancelReason, UTMSource: b.UTMSource, RecordingURL: b.RecordingURL,
 		Content: b.Content, RepliesTo: b.RepliesTo, Sender: b.Sender, Recipient: b.Recipient, Attachment: b.Attachment, Via: b.Via}
+	if b.Type != interaction.KindCall {
+		b.Duration = 0
+		if b.Type != interaction.KindMessage {
+			b.StartedAt = ""
+		}
+	}
 	if math.IsNaN(b.Duration) || b.Duration < 0 || b.Duration > float64(maxCall.Milliseconds()) {
 		return n, fault.Field("duration", "duration is a number of milliseconds, of at most seven days")
 	}
@@ -68,8 +74,8 @@ func (b *eventBody) event() (interaction.New, error) {
 	if n.StartedAt, err = parseMoment("startedAt", b.StartedAt); err != nil {
 		return n, err
 	}
-	for name, v := range map[string]any{"channelInteraction": b.ChannelInteraction, "list": b.List, "buttons": b.Buttons, "productList": b.ProductList, "order": b.Order} {
-		if v != nil {
+	for name, v := range map[string]map[string]any{"channelInteraction": b.ChannelInteraction, "list": b.List, "buttons": b.Buttons, "productList": b.ProductList, "order": b.Order} {
+		if len(v) > 0 {
 			if n.Rich == nil {
 				n.Rich = map[string]any{}
 			}

@@ -86,7 +86,7 @@ func (f *Face) prospectInteractionRows(ctx context.Context, r *httpx.Request) (a
 func (f *Face) interactionItems(ctx context.Context, r *httpx.Request, walk func(func([]interaction.Interaction) error) error) iter.Seq2[any, error] {
 	return func(yield func(any, error) bool) {
 		err := walk(func(page []interaction.Interaction) error {
-			list, err := f.interactionsWire(ctx, r.Principal.Tenant, page)
+			list, err := f.interactionsFor(ctx, r, page)
 			if err != nil {
 				return err
 			}
@@ -113,7 +113,7 @@ func asFilter(err error) error {
 
 // oneInteraction answers an interaction, alone or as a list of one.
 func (f *Face) oneInteraction(ctx context.Context, r *httpx.Request, i interaction.Interaction, asList bool) (*httpx.Response, error) {
-	list, err := f.interactionsWire(ctx, r.Principal.Tenant, []interaction.Interaction{i})
+	list, err := f.interactionsFor(ctx, r, []interaction.Interaction{i})
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func (f *Face) takeLead(kind string) httpx.Handler {
 		}
 		out := createdWire{prospectWire: prospect}
 		out.Merged, out.AbsenceMessage = &taken.Merged, taken.Absence
-		if out.Interactions, err = f.interactionsWire(ctx, r.Principal.Tenant, taken.Interactions); err != nil {
+		if out.Interactions, err = f.interactionsFor(ctx, r, taken.Interactions); err != nil {
 			return nil, err
 		}
 		return reply(r, out)
@@ -73,7 +73,7 @@ func (f *Face) prospectOf(ctx context.Context, r *httpx.Request, taken intake.Ta
 	if err != nil {
 		return prospectWire{}, err
 	}
-	p := page{account: t.Name, accountID: t.ID.String(), withData: r.Principal.Allows(readData),
+	p := page{account: t.Name, accountID: t.ID.String(), withData: r.Principal.Allows(readData), newest: true,
 		inquiries: map[id.ID][]contact.Inquiry{taken.Contact.ID: {taken.Inquiry}}}
 	if err := p.around(ctx, f, r.Principal.Tenant, []handover.Work{taken.Work}); err != nil {
 		return prospectWire{}, err

@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/textproto"
 	"strings"
 	"time"
 
@@ -111,6 +112,7 @@ func (f *Face) received(hr *http.Request, r *httpx.Request) (media.File, error) 
 // brokenOff tells a body that is wrong from trouble of ours.
 func brokenOff(err error) error {
 	var long *http.MaxBytesError
+	var header textproto.ProtocolError
 	switch {
 	case fault.As(err) != nil:
 		return err
@@ -118,7 +120,7 @@ func brokenOff(err error) error {
 		e := fault.New(fault.TooLarge, "the file is larger than %d bytes", media.MaxFile)
 		e.Field = "file"
 		return e
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), strings.HasPrefix(err.Error(), "multipart:"):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.As(err, &header), strings.HasPrefix(err.Error(), "multipart:"):
 		return fault.Field("file", "the upload broke off, or its body is no multipart form")
 	}
 	return err

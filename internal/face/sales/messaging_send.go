@@ -42,7 +42,7 @@ func (f *Face) saidWire(ctx context.Context, r *httpx.Request, s conversation.Se
 	if err != nil {
 		return nil, err
 	}
-	return f.interactionsWire(ctx, r.Principal.Tenant, list)
+	return f.interactionsFor(ctx, r, list)
 }
 
 // notify sends a template (reference §2.5, §4.8): it needs no open window.

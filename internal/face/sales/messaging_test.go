@@ -325,6 +325,10 @@ func TestSendFile(t *testing.T) {
 		k.Do("GET", p, nil).Refused(400, "SCHEMA_VALIDATION_FAILED")
 		k.Do("POST", p, strings.ReplaceAll(form, `name="file"`, `name="other"`), typ...).Refused(400, "SCHEMA_VALIDATION_FAILED")
 		k.Do("POST", p, form[:len(form)-3000], typ...).Refused(400, "SCHEMA_VALIDATION_FAILED")
+		for _, broken := range []string{"", "--b", "--b\r\nfoo", "--b\r\nContent-Disposition: form-data; name=\"file\"\r\nfoo\r\n\r\nx\r\n--b--\r\n",
+			"--b\r\n" + strings.Repeat("X-Long: "+strings.Repeat("a", 900)+"\r\n", 20_000) + "\r\nx\r\n--b--\r\n"} {
+			k.Do("POST", p, broken, typ...).Refused(400, "SCHEMA_VALIDATION_FAILED")
+		}
 	})
 }
 

@@ -54,7 +54,7 @@ func (f *Face) subscribe(ctx context.Context, r *httpx.Request) (*httpx.Response
 		if !r.Principal.Allows(actAsUser) {
 			return nil, fault.New(fault.Forbidden, "the topic agents needs another scope").Because("scope").With("scope", actAsUser)
 		}
-		if _, _, err := user(r); err != nil {
+		if _, _, err := f.user(ctx, r); err != nil {
 			return nil, err
 		}
 	}

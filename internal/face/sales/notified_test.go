@@ -505,3 +505,19 @@ func TestMessagesAreTold(t *testing.T) {
 		}
 	})
 }
+
+// TestRatingsAreTold: how content a prospect was is an interaction, and is told as
+// one (reference §4.10).
+func TestRatingsAreTold(t *testing.T) {
+	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+		c := r.NewTenant("Acme").Caller()
+		v := newReceiver(t, nil)
+		subscribe(c, v.URL, "interactions")
+		pid := c.Post("/lead/retail", map[string]any{"utmSource": "web", "firstName": "Asha", "emails": []string{"asha@example.com"}}).OK().Str("id")
+		iid := c.Post("/prospect/"+pid+"/csat", map[string]any{"result": 4, "comment": "Quick"}).OK().Str("id")
+		m := v.find(c, "the rating", 0, func(m heard) bool { return m.str("operationId") == iid })
+		if m.raw["topic"] != "interactions" || m.raw["type"] != "created" || m.str("interaction.output.response") != "4" || m.str("interaction.output.comment") != "Quick" || m.str("prospect.0.id") != pid {
+			t.Errorf("%v", m.raw)
+		}
+	})
+}

@@ -58,6 +58,15 @@ func (n notices) Prospects(ctx context.Context, tenant id.ID, contacts []id.ID, 
 	return out, nil
 }
 
+// reached completes the address of a file for somebody who asked for nothing, by
+// the name under which the server answers.
+func (n notices) reached(address string) string {
+	if strings.HasPrefix(address, "/") && n.f.s.URL != nil {
+		return n.f.s.URL() + address
+	}
+	return address
+}
+
 // Interactions implements notification.Renderer.
 func (n notices) Interactions(ctx context.Context, tenant id.ID, list []notification.Ref) (map[id.ID]json.RawMessage, error) {
 	r := n.f.s.Interactions.Reads(ctx, tenant)
@@ -86,7 +95,7 @@ func (n notices) Interactions(ctx context.Context, tenant id.ID, list []notifica
 		}
 		found = append(found, i)
 	}
-	wire, err := n.f.interactionsWire(ctx, tenant, found)
+	wire, err := n.f.interactionsWire(ctx, tenant, n.reached, found)
 	if err != nil {
 		return nil, err
 	}

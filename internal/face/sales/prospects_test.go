@@ -76,6 +76,10 @@ func TestTheWindowOf31Days(t *testing.T) {
 						{"2020-08-01T01:00:00.000Z", "2020-08-01T01:00:00.000Z", true},
 						{"", "2020-10-01T00:00:00Z", true},
 						{"", "2020-08-01T00:00:00Z", false},
+						{"", "2020-10-28T03:00:30Z", true}, // a clock that is ahead, or the end of the day
+						{"", "2020-11-28T03:00:00Z", true},
+						{"", "2020-11-28T03:00:01Z", false},
+						{"2020-10-28T03:00:30Z", "", false},
 						{"yesterday", "", false},
 					} {
 						v := url.Values{}

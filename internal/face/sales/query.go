@@ -81,7 +81,8 @@ func parseMoment(field, s string) (time.Time, error) {
 	}
 	s = strings.Replace(stray.ReplaceAllString(s, "${1}T"), " ", "+", 1)
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05.999999999", "2006-01-02T15:04", time.DateOnly} {
-		if t, err := time.Parse(layout, s); err == nil {
+		// A zone can carry a moment out of the four digits of a year.
+		if t, err := time.Parse(layout, s); err == nil && t.UTC().Year() > 0 && t.UTC().Year() < 10_000 {
 			return t.UTC().Truncate(time.Millisecond), nil
 		}
 	}

@@ -41,6 +41,9 @@ type Services struct {
 	Webhooks      *webhook.Service
 	Apps          *app.Service
 	Clock         clock.Clock
+	// URL tells where this server answers, for those who are told without having
+	// asked; nil where nobody knows. It may be called at any time.
+	URL func() string
 }
 
 // Face serves the sales API.
@@ -58,6 +61,7 @@ func (f *Face) HTTP() httpx.Face {
 		Authenticate: f.authenticate,
 		WriteError:   writeError,
 		Routes:       f.routes(),
+		SecretQuery:  []string{"api-key"},
 		// Reference §1.4: the count begins anew every 60 seconds.
 		Window: &httpx.Window{Every: time.Minute, Prefix: "X-RateLimit-", Limit: rateLimit},
 	}

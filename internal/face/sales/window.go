@@ -14,8 +14,8 @@ const windowSpan = 31 * 24 * time.Hour
 // window reads a pair of moments under the names after and before, each with its
 // deprecated alias, and holds it to the rule of the 31 days: unless the list is
 // limited, both ends must lie 0 to 31 days apart, and an end that is not named is
-// now (reference §4.4, S). An absent pair stays zero; a one-sided Before begins
-// 31 days before now (reference §6.8). The fault is INVALID_DATE_RANGE.
+// now (reference §4.4, S). An absent pair stays zero; a one-sided Before lies within
+// 31 days of now, to either side, and begins 31 days before now (reference §6.8). The fault is INVALID_DATE_RANGE.
 func window(r *httpx.Request, now time.Time, limited bool, after, afterAlias, before, beforeAlias string) (from, to time.Time, err error) {
 	if from, err = queryTime(r, after, afterAlias); err != nil {
 		return from, to, err
@@ -30,6 +30,8 @@ func window(r *httpx.Request, now time.Time, limited bool, after, afterAlias, be
 	switch {
 	case end.IsZero():
 		end = now
+	case start.IsZero() && to.After(now): // the end of the day, or a clock that is ahead
+		start = now
 	case start.IsZero():
 		start, end = to, now
 	}

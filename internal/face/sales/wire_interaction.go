@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"parley/internal/agent"
+	"parley/internal/httpx"
 	"parley/internal/id"
 	"parley/internal/interaction"
 )
@@ -112,9 +113,15 @@ type conversationWire struct {
 	ThreadTitle  string `json:"threadTitle,omitempty"`
 }
 
+// interactionsFor returns interactions for the caller of a request.
+func (f *Face) interactionsFor(ctx context.Context, r *httpx.Request, list []interaction.Interaction) ([]interactionWire, error) {
+	return f.interactionsWire(ctx, r.Principal.Tenant, r.Absolute, list)
+}
+
 // interactionsWire returns interactions as this API shows them, in their order,
-// with their agents by one query.
-func (f *Face) interactionsWire(ctx context.Context, tenant id.ID, list []interaction.Interaction) ([]interactionWire, error) {
+// with their agents by one query. reached completes the address of a file that
+// this server keeps (httpx.Request.Absolute).
+func (f *Face) interactionsWire(ctx context.Context, tenant id.ID, reached func(string) string, list []interaction.Interaction) ([]interactionWire, error) {
 	want := map[id.ID]bool{}
 	for _, i := range list {
 		for _, a := range []id.ID{i.Agent, i.Output.ToAgent} {
@@ -132,9 +139,23 @@ func (f *Face) interactionsWire(ctx context.Context, tenant id.ID, list []intera
 	}
 	out := make([]interactionWire, 0, len(list))
 	for _, i := range list {
-		out = append(out, interactionOf(i, agents))
+		w := interactionOf(i, agents)
+		if m := w.Output.Message; m != nil && m.Attachment != nil {
+			m.Attachment.URL = reached(m.Attachment.URL)
+		}
+		out = append(out, w)
 	}
 	return out, nil
+}
+
+// messageVia is the way of a message, which has five values; those beside them
+// are told by the interaction alone (reference §3.3).
+func messageVia(via string) string {
+	switch via {
+	case interaction.WhatsApp, interaction.SMS, interaction.Email, interaction.Facebook, interaction.Instagram:
+		return via
+	}
+	return ""
 }
 
 func interactionOf(i interaction.Interaction, agents map[id.ID]agent.Agent) interactionWire {
@@ -162,7 +183,7 @@ func outputOf(o interaction.Output, agents map[id.ID]agent.Agent) *outputWire {
 	}
 	if m := o.Message; m != nil {
 		w.Message = &messageWire{ProviderID: m.ProviderID, Template: m.Template, Body: m.Body, Content: m.Content, Delivered: m.Delivered, Sender: m.Sender,
-			Recipient: m.Recipient, Via: m.Via, Performer: m.Performer, RepliesTo: m.RepliesTo, Error: m.Error, ChannelInteraction: m.Rich["channelInteraction"],
+			Recipient: m.Recipient, Via: messageVia(m.Via), Performer: m.Performer, RepliesTo: m.RepliesTo, Error: m.Error, ChannelInteraction: m.Rich["channelInteraction"],
 			List: m.Rich["list"], Buttons: m.Rich["buttons"], ProductList: m.Rich["productList"], Order: m.Rich["order"]}
 		if a := m.Attachment; a != nil {
 			w.Message.Attachment = &attachmentWire{Type: a.Type, URL: a.URL, Location: a.Location, Contacts: a.Contacts}

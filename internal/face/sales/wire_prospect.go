@@ -104,6 +104,7 @@ func (f *Face) prospectsOf(ctx context.Context, tenant id.ID, list []handover.Wo
 type page struct {
 	account, accountID string
 	withData           bool
+	newest             bool // inquiries holds one of several
 	contacts           map[id.ID]contact.Contact
 	inquiries          map[id.ID][]contact.Inquiry
 	groups             map[id.ID]agent.Group
@@ -197,15 +198,16 @@ func (p *page) prospect(w handover.Work, c contact.Contact) prospectWire {
 }
 
 // leads are the inquiries, oldest first. A contact that came through an API
-// without inquiries shows its source as one lead, since integrations read the
+// without inquiries shows its source as its first lead, since integrations read the
 // source there; one that an agent made by hand has none.
 func (p *page) leads(w handover.Work, c contact.Contact) []leadWire {
-	out := make([]leadWire, 0, 1)
-	for _, q := range p.inquiries[w.Contact] {
-		out = append(out, leadOf(q))
-	}
-	if len(out) == 0 && !w.UserMade {
+	asked := p.inquiries[w.Contact]
+	out := make([]leadWire, 0, len(asked)+1)
+	if !w.UserMade && !p.newest && len(asked) < contact.MaxInquiries && (len(asked) == 0 || asked[0].At.After(c.CreatedAt)) {
 		out = append(out, leadWire{Created: moment(c.CreatedAt), Source: c.Source, UTMSource: c.Source, Type: "retail"})
+	}
+	for _, q := range asked {
+		out = append(out, leadOf(q))
 	}
 	return out
 }
