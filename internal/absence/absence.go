@@ -29,6 +29,9 @@ import (
 // then somebody may work again, or the person has gone to bed.
 const late = time.Hour
 
+// arrivals are the moves of work by which somebody comes.
+var arrivals = []string{handover.Placed, handover.Unarchived, handover.Transferred}
+
 // Service reacts. It is safe for concurrent use.
 type Service struct {
 	db            *store.DB
@@ -55,7 +58,7 @@ func (s *Service) RegisterJobs(r *job.Runner) {
 // wants looks, in the event's own transaction, whether anybody is to be told.
 // Tenants whose groups tell nobody owe nothing.
 func (s *Service) wants(tx *store.Tx, e event.Event) (bool, error) {
-	if e.Contact.IsZero() || e.Type == "handover.moved" && !slices.Contains(e.Changed, "move:"+handover.Placed) && !slices.Contains(e.Changed, "move:"+handover.Unarchived) {
+	if e.Contact.IsZero() || e.Type == "handover.moved" && !slices.ContainsFunc(arrivals, func(move string) bool { return slices.Contains(e.Changed, "move:"+move) }) {
 		return false, nil
 	}
 	// Contacts that were there before the tenant had groups came long ago: their
@@ -76,14 +79,37 @@ func (s *Service) wants(tx *store.Tx, e event.Event) (bool, error) {
 
 // due returns what the person of an event is to be told, "" for nothing.
 func (s *Service) due(r store.Reader, e event.Event, w handover.Work) (string, error) {
-	told := !w.AbsenceSentAt.IsZero() && !w.AbsenceSentAt.Before(e.At)
-	if e.Type == "message.received" { // a message is an arrival only for who was never told of this one
-		told = !w.AbsenceSentAt.IsZero() && !w.AbsenceSentAt.Before(w.TransferredAt)
-	}
-	if told || w.Status == handover.Archived {
+	if w.Status == handover.Archived {
 		return "", nil
 	}
-	return s.handovers.Absent(r, w)
+	text, err := s.handovers.Absent(r, w)
+	if err != nil || text == "" || w.AbsenceSentAt.IsZero() {
+		return text, err
+	}
+	since := e.At
+	if e.Type == "message.received" { // a message is an arrival only for who was never told of the last one
+		if since, err = s.came(r, w); err != nil {
+			return "", err
+		}
+	}
+	if !w.AbsenceSentAt.Before(since) {
+		return "", nil
+	}
+	return text, nil
+}
+
+// came returns when the person of a work came last: by an inquiry, a transfer or
+// out of the archive; zero when the first message was all.
+func (s *Service) came(r store.Reader, w handover.Work) (time.Time, error) {
+	at, err := s.handovers.Came(r, w)
+	if err != nil {
+		return at, err
+	}
+	inquired, err := s.contacts.InquiredAt(r, w.Contact)
+	if inquired.After(at) {
+		at = inquired
+	}
+	return at, err
 }
 
 func unlessGone(err error) error {

@@ -219,7 +219,8 @@ func newReceiver(t testing.TB, status func(n int) (int, string)) *receiver {
 	return r
 }
 
-// deliver drains the webhook lanes once.
+// deliver makes the calls that are due once. How they ended is recorded with the
+// claim that follows.
 func (w *world) deliver() {
 	w.Helper()
 	lanes, _, err := w.hooks.Due(bg, w.Clock.Now(), 100)
@@ -233,6 +234,9 @@ func (w *world) deliver() {
 		}
 		for _, f := range work {
 			f(bg)
+		}
+		if work, _, err = w.hooks.Claim(bg, job.Lane{Tenant: l.Tenant, Name: l.Name}, 0); err != nil || len(work) > 0 {
+			w.Fatal(len(work), err)
 		}
 	}
 	w.settled()

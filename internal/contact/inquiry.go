@@ -111,6 +111,12 @@ func (s *Service) Inquiries(ctx context.Context, tenant, cid id.ID, page, limit 
 	return below(s.db.Read(ctx, tenant), cid, page, limit, "inquiry", inquiryColumns, "at DESC, id DESC", scanInquiry)
 }
 
+// InquiredAt returns when a contact inquired last, zero when it never did. The id
+// is the one that the contact has now.
+func (s *Service) InquiredAt(r store.Reader, cid id.ID) (at time.Time, err error) {
+	return at, r.QueryRow("SELECT MAX(at) FROM inquiry WHERE tenant_id=? AND contact_id=?", cid).Scan(store.Time(&at))
+}
+
 // MaxInquiries is how many of a contact's inquiries InquiriesOf returns.
 const MaxInquiries = 1000
 

@@ -206,6 +206,34 @@ func TestContactsOfBeforeAreAdopted(t *testing.T) {
 	}, storetest.Clock(clock.NewFake(start)))
 }
 
+// Adopted contacts go to the agent whose id they carry, behind the versions that
+// their work once had; nobody's turn is taken and nobody's timeline is written.
+func TestAdoptedContactsKeepTheirAgents(t *testing.T) {
+	each(t, func(w world) {
+		his, nobodys, there := w.placed(handover.Arrival{Agent: w.asha.ID}), w.placed(handover.Arrival{}), w.placed(handover.Arrival{Agent: w.bela.ID})
+		if err := w.db.Write(bg, w.tenant, func(tx *store.Tx) error {
+			_, err := tx.Exec("DELETE FROM handover WHERE tenant_id=? AND contact_id<>?", there.Contact)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := w.s.Adopt(bg, w.tenant); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if v := w.get(his.Contact); v.Agent != w.asha.ID || v.Group != w.asha.Group || v.Status != handover.FollowUp || v.Version != his.Version+1 {
+			t.Errorf("%+v", v)
+		}
+		if v := w.get(nobodys.Contact); !v.Agent.IsZero() || v.Group != w.root.ID || v.Status != handover.Unclaimed || v.Version != nobodys.Version+1 {
+			t.Errorf("%+v", v)
+		}
+		if v := w.get(there.Contact); v.Version != there.Version || v.Agent != w.bela.ID {
+			t.Errorf("%+v", v)
+		}
+	})
+}
+
 func TestQuietContactsAreClosed(t *testing.T) {
 	each(t, func(w world) {
 		w.method(w.shop.ID, agent.GroupPatch{CloseInactiveAfter: ptr(24 * time.Hour)})

@@ -55,8 +55,10 @@ var _ drainer = (*Server)(nil)
 // and an error when requests had to be cut off.
 func Serve(ctx context.Context, ln net.Listener, handler http.Handler, o ServeOptions) error {
 	o.defaults()
+	var unasked silent
 	srv := &http.Server{
-		Handler: handler, ReadHeaderTimeout: o.ReadHeader, ReadTimeout: o.Read, WriteTimeout: o.Write,
+		ConnState: unasked.watch,
+		Handler:   handler, ReadHeaderTimeout: o.ReadHeader, ReadTimeout: o.Read, WriteTimeout: o.Write,
 		IdleTimeout: o.Idle, MaxHeaderBytes: o.MaxHeader,
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
@@ -81,6 +83,7 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler, o ServeOp
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Grace)
 	defer cancel()
+	unasked.close()
 	err := srv.Shutdown(grace)
 	if d != nil && err == nil {
 		err = d.Wait(grace) // Shutdown does not wait for hijacked connections

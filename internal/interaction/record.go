@@ -191,7 +191,9 @@ func (n *New) checkKind(bad *fault.Collector) {
 		vias("call")
 	case KindMessage:
 		if a := n.Attachment; a != nil && a.URL == "" && len(a.Location) == 0 && a.Contacts == nil {
-			bad.Add(fault.Field("attachment.url", "an attachment needs url, location or contacts"))
+			if n.Attachment = nil; a.Type != "" { // one without anything is how some clients say that there is none
+				bad.Add(fault.Field("attachment.url", "an attachment needs url, location or contacts"))
+			}
 		}
 		if n.Content == "" && n.Attachment == nil && len(n.Rich) == 0 {
 			bad.Add(fault.Missing("content"))

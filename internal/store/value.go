@@ -125,11 +125,31 @@ func (j jsonValue) Scan(src any) error {
 	case nil:
 		return nil
 	case string:
+		if s == "{}" && j.empty() {
+			return nil
+		}
 		return json.Unmarshal([]byte(s), j.v)
 	case []byte:
 		return json.Unmarshal(s, j.v)
 	}
 	return fmt.Errorf("store: cannot scan %T as JSON", src)
+}
+
+// empty does what reading {} does, for maps: nearly all that are read are empty.
+func (j jsonValue) empty() bool {
+	switch m := j.v.(type) {
+	case *map[string]any:
+		if *m == nil {
+			*m = map[string]any{}
+		}
+	case *map[string]string:
+		if *m == nil {
+			*m = map[string]string{}
+		}
+	default:
+		return false
+	}
+	return true
 }
 
 // Collect reads all rows with scan and closes them.

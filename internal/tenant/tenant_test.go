@@ -42,7 +42,7 @@ func TestCreateAndFind(t *testing.T) {
 		if !regexp.MustCompile(`^ERIX_CLNT_[A-HJ-NP-Z2-9]{6}$`).MatchString(a.Code) {
 			t.Errorf("code %q", a.Code)
 		}
-		want := tenant.Settings{Region: "IN", Timezone: "Asia/Kolkata", Currency: "INR", WorkersMax: 2}
+		want := tenant.Settings{Region: "IN", Timezone: "Asia/Kolkata", Currency: "INR", Distance: "km", WorkersMax: 2, ProspectShape: "array", MergePeriodDays: 90}
 		if a.Name != "Acme" || a.Status != tenant.Active || a.Settings != want {
 			t.Errorf("%+v", a)
 		}

@@ -290,7 +290,7 @@ func (p *parley) timesWith(name string, n int, key string, path func(i int) stri
 	}
 	after, err := p.cpu()
 	slices.Sort(took)
-	c.P50ms, c.P99ms, c.CPUms = millis(quantile(took, 0.5)), millis(quantile(took, 0.99)), (after-before)*1e3/float64(len(took))
+	c.P50ms, c.P99ms, c.CPUms = millis(quantile(took, 0.5)), millis(quantile(took, 0.99)), (after-before)*1e3/float64(max(1, len(took)))
 	return c, err
 }
 

@@ -242,7 +242,7 @@ func (f *prospectFigures) print(p func(format string, args ...any)) {
 	p("\n| Call | p50 ms | p99 ms | server CPU ms | answer, bytes | the same answer by bare net/http, p50 ms | **ratio to bare** |")
 	p("|---|---:|---:|---:|---:|---:|---:|")
 	for _, c := range f.Calls {
-		p("| %s | %.1f | %.1f | %.1f | %d | %.2f | **%.2f** |", c.Name, c.P50ms, c.P99ms, c.CPUms, c.Answer, c.BareMs, c.BareMs/c.P50ms)
+		p("| %s | %.1f | %.1f | %.1f | %d | %.2f | **%.2f** |", c.Name, c.P50ms, c.P99ms, c.CPUms, c.Answer, c.BareMs, c.BareMs/max(c.P50ms, 0.001))
 	}
 	p("\nAll of them as CSV, streamed: %.0f rows/s, %.2f of plain scans of their rows in three tables (%.0f a second), %.0f µs of CPU a row, %.1f MB; own memory %.0f MB before, %.0f MB halfway, %.0f MB at most.",
 		f.Table.PerSecond, f.Table.PerSecond/f.Raw, f.Raw, f.Table.CPUus, float64(f.Table.Bytes)/1e6, float64(f.Table.OwnBefore)/1e6, float64(f.Table.HalfOwn)/1e6, float64(f.Table.PeakOwn)/1e6)

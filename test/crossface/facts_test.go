@@ -318,7 +318,18 @@ var facts = []fact{
 	}},
 	{name: "The person is erased", known: "either", writes: []way{
 		writes(sales, "DELETE prospect/{id}", func(w *world, p *person) { w.sales.Delete("/prospect/" + p.id).OK() }),
+		writes(sales, "DELETE prospect/{id}, who wrote on two channels", func(w *world, p *person) {
+			w.joined(p)
+			w.sales.Delete("/prospect/" + p.id).OK()
+		}),
 	}, reads: []way{
+		reads(platform, "GET conversations has none", func(w *world, p *person) string {
+			all := string(w.platform.Get(chat + "/conversations?limit=200").Body)
+			if strings.Contains(all, p.first) || strings.Contains(all, p.phone) || strings.Contains(all, p.id) {
+				return "there is a conversation: " + all
+			}
+			return ""
+		}),
 		reads(platform, "GET leads/{id} is 404", func(w *world, p *person) string {
 			return want("the answer", w.platform.Get(leads+"/"+p.id).Status, 404)
 		}),

@@ -65,12 +65,7 @@ var messengerAnswer = fact{name: "An answer on Messenger", writes: []way{
 // twoChannels: who is known by a phone and writes on Messenger is one person once
 // they are merged.
 var twoChannels = fact{name: "One person on WhatsApp and Messenger", known: "either", writes: []way{
-	writes(platform, "POST leads/{id}/merge", func(w *world, p *person) {
-		w.opened(p)
-		w.says(p, "it is me, "+p.first)
-		w.Eventually("the page's contact is there", func() bool { return w.stranger(p) != "" })
-		w.platform.Post(leads+"/"+p.id+"/merge", map[string]any{"leadId": w.stranger(p)}).OK()
-	}),
+	writes(platform, "POST leads/{id}/merge", (*world).joined),
 }, reads: []way{
 	reads(sales, "GET prospect/{id}, both windows", func(w *world, p *person) string {
 		a := w.sales.Get("/prospect/" + p.id)
@@ -119,6 +114,15 @@ func (w *world) says(p *person, text string) {
 // prospect finds the person's id on the sales API, "" while there is none.
 func (w *world) prospect(p *person) string {
 	return w.sales.Get("/prospects?search=" + p.first + "&limit=1").Str("0.id")
+}
+
+// joined makes one of who wrote on WhatsApp and who wrote on Messenger.
+func (w *world) joined(p *person) {
+	w.Helper()
+	w.opened(p)
+	w.says(p, "it is me, "+p.first)
+	w.Eventually("the page's contact is there", func() bool { return w.stranger(p) != "" })
+	w.platform.Post(leads+"/"+p.id+"/merge", map[string]any{"leadId": w.stranger(p)}).OK()
 }
 
 // stranger finds the contact that Messenger made of a person who is known besides.

@@ -39,7 +39,7 @@ func (p *process) welcomed() (w welcome) {
 			w.commands = append(w.commands, strings.TrimSpace(line))
 		}
 	}
-	if w.code == "" || w.key == "" || len(w.commands) != 5 {
+	if w.code == "" || w.key == "" || len(w.commands) != 7 {
 		p.t.Fatalf("the welcome lacks keys or commands:\n%s", w.text)
 	}
 	w.phone = "+919876543210"
@@ -239,8 +239,22 @@ func TestStory(t *testing.T) {
 			return q.at("waiting") == 0.0 && q.at("active") == 0.0 && q.at("failed") == 0.0 && q.at("completed").(float64) > 0
 		})
 
-		// 5. Everything holds.
-		if out := paste(t, w.commands[4]); !strings.Contains(out, "invariants hold") {
+		// 5. The same person on the sales API: a lead with the known phone merges.
+		var prospects []struct{ ID, FirstName string }
+		if err := json.Unmarshal([]byte(paste(t, w.commands[4])), &prospects); err != nil || len(prospects) != 3 || prospects[0].ID != lead || prospects[0].FirstName != "Priya" {
+			t.Fatalf("the prospects: %+v, %v", prospects, err)
+		}
+		var merged struct {
+			ID     string
+			Merged bool
+			Emails []string
+		}
+		if err := json.Unmarshal([]byte(paste(t, w.commands[5])), &merged); err != nil || merged.ID != lead || !merged.Merged || !slices.Equal(merged.Emails, []string{"priya@example.com"}) {
+			t.Fatalf("the merged lead: %+v, %v", merged, err)
+		}
+
+		// 6. Everything holds.
+		if out := paste(t, w.commands[6]); !strings.Contains(out, "invariants hold") {
 			t.Fatalf("verify printed %q", out)
 		}
 

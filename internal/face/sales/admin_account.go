@@ -2,6 +2,7 @@ package sales
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"parley/internal/access"
@@ -401,13 +402,13 @@ func (f *Face) setWords(kind string) httpx.Handler {
 		if err := f.wholeAccount(ctx, r); err != nil {
 			return nil, err
 		}
-		var body []struct {
+		body, err := listBody[struct {
 			Key    string `json:"key"`
 			Reason string `json:"reason"`
 			Name   string `json:"name"`
 			Snooze bool   `json:"snooze"`
-		}
-		if err := r.Decode(&body); err != nil {
+		}](r)
+		if err != nil {
 			return nil, err
 		}
 		words := make([]handover.Word, len(body))
@@ -415,6 +416,9 @@ func (f *Face) setWords(kind string) httpx.Handler {
 			words[i] = handover.Word{Key: w.Key, Name: w.Name, Snooze: w.Snooze}
 			if w.Reason != "" && kind == handover.Reasons {
 				words[i].Key = w.Reason
+			}
+			if kind == handover.Reasons && strings.TrimSpace(words[i].Key) == "" {
+				return nil, fault.Missing(fmt.Sprintf("%s[%d].reason", kind, i))
 			}
 		}
 		list, err := f.s.Handovers.SetWords(ctx, r.Principal.Tenant, actor(r), kind, words)

@@ -190,7 +190,8 @@ func extraFieldsOf(list []app.Field) []extraFieldWire {
 }
 
 // setExtraFields replaces the account's own fields of prospects or users; those of
-// apps stay with their apps.
+// apps stay with their apps. The body is the list itself, as of the other
+// vocabularies (reference §5), for ?entity=, or an object that names both.
 func (f *Face) setExtraFields(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	if err := f.wholeAccount(ctx, r); err != nil {
 		return nil, err
@@ -199,11 +200,20 @@ func (f *Face) setExtraFields(ctx context.Context, r *httpx.Request) (*httpx.Res
 		Entity string       `json:"entity"`
 		Fields *[]app.Field `json:"fields"`
 	}
-	if err := r.Decode(&b); err != nil {
+	if isList(r.Body) {
+		list, err := listBody[app.Field](r)
+		if err != nil {
+			return nil, err
+		}
+		b.Fields = &list
+	} else if err := r.Decode(&b); err != nil {
 		return nil, err
 	}
 	if b.Fields == nil {
 		return nil, fault.Missing("fields")
+	}
+	if b.Entity == "" {
+		b.Entity = r.QueryString("entity")
 	}
 	if b.Entity == "" {
 		b.Entity = app.Prospect

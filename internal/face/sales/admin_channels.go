@@ -2,6 +2,7 @@ package sales
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -471,8 +472,8 @@ func (f *Face) setTemplates(ctx context.Context, r *httpx.Request) (*httpx.Respo
 	if providerOf(a) != loopbackProvider {
 		return nil, fault.New(fault.Conflict, "the templates of this channel belong to its provider; write them there and synchronise them")
 	}
-	var body []templateBody
-	if err := r.Decode(&body); err != nil {
+	body, err := listBody[templateBody](r)
+	if err != nil {
 		return nil, err
 	}
 	list := make([]conversation.OwnTemplate, len(body))
@@ -483,6 +484,9 @@ func (f *Face) setTemplates(ctx context.Context, r *httpx.Request) (*httpx.Respo
 		}
 		if list[i].Name == "" {
 			list[i].Name = t.Name
+		}
+		if strings.TrimSpace(list[i].Name) == "" {
+			return nil, fault.Missing(fmt.Sprintf("[%d].key", i))
 		}
 	}
 	if err := f.s.Conversations.Templates().SetOwn(ctx, r.Principal.Tenant, a.Kind, list); err != nil {

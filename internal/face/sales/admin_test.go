@@ -2,6 +2,7 @@ package sales_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -166,6 +167,17 @@ func TestTheAccountAndItsWords(t *testing.T) {
 		if a := c.Put("/admin/categories", []any{map[string]any{"key": "x"}, map[string]any{"key": "x"}}).Refused(400, "SCHEMA_VALIDATION_FAILED"); !strings.Contains(string(a.Body), "twice") {
 			t.Errorf("%s", a.Body)
 		}
+		// No list is not the empty list: the words stay.
+		for _, path := range []string{"/admin/labels", "/admin/archiving-reasons", "/admin/categories", "/admin/industries"} {
+			c.Put(path, nil).Refused(400, "SCHEMA_VALIDATION_FAILED")
+			c.Put(path, json.RawMessage("null")).Refused(400, "SCHEMA_VALIDATION_FAILED")
+		}
+		if list := c.Get("/admin/labels").OK().List(); len(list) != 2 {
+			t.Errorf("%v", list)
+		}
+		if a := c.Put("/admin/archiving-reasons", []any{map[string]any{"name": "Sold"}}).Refused(400, "SCHEMA_VALIDATION_FAILED"); a.Str("message") != "archiving-reasons[0].reason is required" {
+			t.Errorf("%s", a.Body)
+		}
 		if list := c.Put("/admin/labels", []any{}).OK().List(); len(list) != 3 {
 			t.Errorf("the stock did not come back: %v", list)
 		}
@@ -228,6 +240,11 @@ func TestALoopbackChannel(t *testing.T) {
 		c.Post("/admin/channels", map[string]any{"channel": "fax", "channelId": "1", "provider": map[string]any{"type": "pigeon"}}).Refused(400, "SCHEMA_VALIDATION_FAILED")
 		c.Post("/admin/channels", map[string]any{"channel": "whatsapp", "channelId": "9", "provider": map[string]any{"type": "meta"}}).Refused(400, "SCHEMA_VALIDATION_FAILED")
 		c.Put("/admin/channel/"+cid+"/templates", []any{map[string]any{"key": "Hello!", "body": "x"}}).Refused(400, "SCHEMA_VALIDATION_FAILED")
+		c.Put("/admin/channel/"+cid+"/templates", nil).Refused(400, "SCHEMA_VALIDATION_FAILED")
+		c.Put("/admin/channel/"+cid+"/templates", json.RawMessage(" null ")).Refused(400, "SCHEMA_VALIDATION_FAILED")
+		if a := c.Put("/admin/channel/"+cid+"/templates", []any{map[string]any{"key": "ok", "body": "x"}, map[string]any{"body": "x"}}).Refused(400, "SCHEMA_VALIDATION_FAILED"); a.Str("message") != "[1].key is required" {
+			t.Errorf("%s", a.Body)
+		}
 		set := c.Put("/admin/channel/"+cid+"/templates", []any{map[string]any{"key": "hello", "body": "Hi {{prospect.firstName}} from {{shop}}", "defaults": map[string]string{"shop": "Acme"}}}).OK()
 		if set.Get("templates.0.key") != "hello" {
 			t.Errorf("%s", set.Body)

@@ -240,6 +240,17 @@ func TestAppsForAgents(t *testing.T) {
 			t.Errorf("%v", l)
 		}
 		admin.Put("/admin/additional-fields", map[string]any{"fields": []any{map[string]any{"key": "acme_calendar_x", "name": map[string]any{"en": "X"}}}}).Refused(409, "CONFLICT")
+		admin.Put("/admin/additional-fields", nil).Refused(400, "SCHEMA_VALIDATION_FAILED")
+		// A bare list, as the other vocabularies have it (reference §5).
+		if l := admin.Put("/admin/additional-fields?entity=user", []any{map[string]any{"key": "shirt", "name": map[string]any{"en": "Shirt"}}}).OK().List(); len(l) != 1 || l[0]["key"] != "shirt" || l[0]["type"] != "text" {
+			t.Errorf("%v", l)
+		}
+		if l := admin.Get("/admin/additional-fields?entity=user").OK().List(); len(l) == 0 || l[0]["key"] != "shirt" {
+			t.Errorf("%v", l)
+		}
+		if l := admin.Get("/admin/additional-fields").OK().List(); len(l) != 2 || l[0]["key"] != "birthdate" {
+			t.Errorf("the fields of prospects went with those of users: %v", l)
+		}
 
 		// A key of a group, and another account.
 		low := acme.In(other.ID)

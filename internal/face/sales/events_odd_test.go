@@ -34,6 +34,10 @@ func TestOddEvents(t *testing.T) {
 		c.Post(at, map[string]any{"type": "message", "attachment": map[string]any{}}).Refused(400, "SCHEMA_VALIDATION_FAILED")
 		c.Post(at, map[string]any{"type": "message", "attachment": map[string]any{"type": "image"}}).Refused(400, "SCHEMA_VALIDATION_FAILED")
 
+		if a := c.Post(at, map[string]any{"type": "message", "content": "x", "attachment": map[string]any{}}).OK(); a.Get("0.output.message.attachment") != nil {
+			t.Errorf("an empty attachment: %s", a.Body)
+		}
+
 		// A choice is what we offer, a cart is what the prospect sends.
 		offer := c.Post(at, map[string]any{"type": "message", "list": map[string]any{"body": "b"}}).OK()
 		if offer.Get("0.proactive") != true || offer.Str("0.output.message.performer") != "agent" || offer.Str("0.status") != "sent" {
