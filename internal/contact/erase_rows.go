@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"parley/internal/event"
 	"parley/internal/id"
 	"parley/internal/job"
 	"parley/internal/store"
@@ -91,6 +92,10 @@ func (s *Service) purge(tx *store.Tx, e Erased) (done bool, err error) {
 		func(tx *store.Tx, e Erased, limit int) (int, error) { return e.Purge(tx, "activity", "id", limit) },
 		func(tx *store.Tx, e Erased, limit int) (int, error) { return e.Purge(tx, "note", "id", limit) },
 		func(tx *store.Tx, e Erased, limit int) (int, error) { return e.Purge(tx, "inquiry", "id", limit) },
+		func(tx *store.Tx, e Erased, limit int) (int, error) {
+			in, args := e.In()
+			return event.ForgetIn(tx, in, args, limit)
+		},
 	}
 	for _, f := range s.followers {
 		if f.Purge != nil {

@@ -15,10 +15,11 @@ import (
 // countCap bounds how far List counts.
 const countCap = 10_000
 
-// List returns a page of a tenant's deliveries, newest first; states selects
-// some. total is exact up to 10,000.
+// List returns a page of a tenant's deliveries that have bodies of their own,
+// newest first; states selects some. total is exact up to 10,000. Those with shared
+// bodies are in Log.
 func (s *Service) List(ctx context.Context, tenant id.ID, states []string, page, limit int) (list []Record, total int, err error) {
-	where, args := "tenant_id=?", []any(nil)
+	where, args := "tenant_id=? AND body_id IS NULL", []any(nil)
 	for i, st := range states {
 		if !slices.Contains([]string{Pending, Sending, Sent, Failed}, st) {
 			return nil, 0, fault.Field("status", "a delivery is pending, sending, sent or failed")
@@ -36,7 +37,7 @@ func (s *Service) List(ctx context.Context, tenant id.ID, states []string, page,
 	if err := r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 AS one FROM webhook_delivery WHERE "+where+" LIMIT ?) c", append(slices.Clone(args), countCap)...).Scan(&total); err != nil {
 		return nil, 0, err
 	}
-	// webhook_recent is in this order.
+	// webhook_own_recent is in this order.
 	page, limit = max(page, 1), min(max(limit, 1), 1000)
 	list, err = recordsIn(r, where[len("tenant_id=?"):]+" ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?", append(args, limit, (page-1)*limit)...)
 	return list, total, err

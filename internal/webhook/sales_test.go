@@ -36,6 +36,29 @@ func (w *world) share(url, subject string, lanes ...string) []id.ID {
 	return ids
 }
 
+// Each API lists what it owes: notifications have a log of their own.
+func TestTheListsAreApart(t *testing.T) {
+	each(t, true, func(w *world) {
+		shared := w.share("http://127.0.0.1:1/x", "one", "sub:1", "sub:2")
+		own, err := store.Write(bg, w.db, w.tenant, func(tx *store.Tx) (id.ID, error) {
+			return w.s.DeliverIn(tx, webhook.Delivery{URL: "http://127.0.0.1:1/y", Subject: "one", Event: "x", Body: []byte("{}")})
+		})
+		if err != nil {
+			w.Fatal(err)
+		}
+		for _, states := range [][]string{nil, {webhook.Pending}} {
+			list, total, err := w.s.List(bg, w.tenant, states, 1, 10)
+			if err != nil || total != 1 || len(list) != 1 || list[0].ID != own {
+				w.Errorf("%v lists %+v, %d in all: %v", states, list, total, err)
+			}
+		}
+		log, err := w.s.Log(bg, w.tenant, webhook.LogQuery{})
+		if err != nil || len(log) != len(shared) {
+			w.Errorf("the log has %d of %d: %v", len(log), len(shared), err)
+		}
+	})
+}
+
 func (w *world) get(v id.ID) webhook.Record {
 	w.Helper()
 	r, err := w.s.Delivered(w.db.Read(bg, w.tenant), v)

@@ -8,15 +8,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
 
 // tenant is a client of the platform API that has one key.
 type tenant struct {
-	url, code, key, id, account, rule string
-	http                              *http.Client
-	p                                 *proc
+	url, code, key, sales, id, account, rule string
+	http                                     *http.Client
+	p                                        *proc
 }
 
 // answer is what came back over the wire.
@@ -51,6 +52,9 @@ func (c *tenant) call(ctx context.Context, method, path, key string, in any) (an
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("x-api-key", c.key)
+	if strings.HasPrefix(path, "/api/v1/") {
+		r.Header.Set("x-api-key", c.sales)
+	}
 	r.Header.Set("x-client-code", c.code)
 	if key != "" {
 		r.Header.Set("Idempotency-Key", key)

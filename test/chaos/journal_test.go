@@ -15,10 +15,13 @@ type journal struct {
 	opened   map[string]bool               // strangers whose message was accepted
 	tried    map[string]bool               // tokens of triggers and sends ever tried
 	phones   map[string]bool               // to which messages were to go
-	wrong    []string                      // answers that must not happen
-	retries  int                           // calls that needed more than one try
-	replays  int                           // of them, answered from the record
-	upserts  int
+	// inquiries are the leads of the sales API: mark -> buyer.
+	inquiries map[string]int
+	joined    map[int]bool // buyers of whom a lead with phone and e-mail was acknowledged
+	wrong     []string     // answers that must not happen
+	retries   int          // calls that needed more than one try
+	replays   int          // of them, answered from the record
+	upserts   int
 }
 
 // firing is an acknowledged trigger call.
@@ -30,7 +33,7 @@ type firing struct {
 
 func newJournal() *journal {
 	return &journal{leads: map[string]string{}, people: map[string]string{}, marks: map[string]map[string]float64{}, fired: map[string]firing{},
-		sends: map[string]string{}, inbound: map[string]string{}, answered: map[string]string{}, tried: map[string]bool{}, opened: map[string]bool{}, phones: map[string]bool{}}
+		sends: map[string]string{}, inbound: map[string]string{}, answered: map[string]string{}, tried: map[string]bool{}, opened: map[string]bool{}, phones: map[string]bool{}, inquiries: map[string]int{}, joined: map[int]bool{}}
 }
 
 // note writes under the lock.
@@ -44,7 +47,7 @@ func (j *journal) note(f func()) {
 func (j *journal) facts() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return len(j.leads) + j.upserts + len(j.fired) + len(j.sends) + len(j.inbound)
+	return len(j.leads) + j.upserts + len(j.fired) + len(j.sends) + len(j.inbound) + len(j.inquiries)
 }
 
 // copied is the journal as it is now, for what a backup must hold.
@@ -73,6 +76,12 @@ func (j *journal) copied() *journal {
 	}
 	for k, v := range j.inbound {
 		c.inbound[k] = v
+	}
+	for k, v := range j.inquiries {
+		c.inquiries[k] = v
+	}
+	for k, v := range j.joined {
+		c.joined[k] = v
 	}
 	return c
 }

@@ -37,6 +37,7 @@ func begin(t testing.TB, w *world, c *tenant) *load {
 	l.each(2, 150*time.Millisecond, l.send)
 	l.each(2, 150*time.Millisecond, l.write)
 	l.each(2, 100*time.Millisecond, l.reply)
+	l.each(2, 20*time.Millisecond, l.sell)
 	return l
 }
 

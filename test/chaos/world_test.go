@@ -21,17 +21,20 @@ type world struct {
 	mu   sync.Mutex
 	// told counts the callbacks by "token status".
 	told map[string]int
+	// noted counts the notifications of notes, by their text.
+	noted map[string]int
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{told: map[string]int{}}
+	w := &world{told: map[string]int{}, noted: map[string]int{}}
 	out := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	// A refused webhook comes again after 3 s: later than a message whose attempt
 	// was cut off would be sent again, if anything did that.
 	w.sim = simulator.New(simulator.Options{Doer: out, RingSize: 1 << 20, LogSize: 1 << 22, Workers: 8, RetryBase: 3 * time.Second})
 	mux := http.NewServeMux()
 	mux.HandleFunc("/callback", w.callback)
+	mux.HandleFunc("/notified", w.notified)
 	mux.Handle("/", w.sim.Handler())
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -96,6 +99,12 @@ func (w *world) setUpAt(t testing.TB, p *proc, url string) *tenant {
 	var kept struct{ ID string }
 	ten.must(t, "POST", "/api/saas/crm/automations", "", rule, &kept)
 	ten.rule = kept.ID
+	var key struct{ APIKey string }
+	if err := json.Unmarshal([]byte(p.run(t, "key", "create", "--tenant", ten.code, "--face", "sales", "--json")), &key); err != nil {
+		t.Fatal(err)
+	}
+	ten.sales = key.APIKey
+	ten.must(t, "POST", "/api/v1/notifications/subscriptions", "", map[string]any{"topics": []string{"interactions"}, "callbackUrl": w.base + "/notified"}, nil)
 	// Every webhook comes twice and in any order; Meta's answers take a while, so
 	// that a kill often falls between its acceptance and our knowledge of it.
 	two, disorder := 1, true

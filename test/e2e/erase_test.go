@@ -5,10 +5,15 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"parley/internal/access"
 	"parley/internal/channel"
 	"parley/internal/contact"
 	"parley/internal/conversation"
@@ -297,4 +302,93 @@ func TestALongHistoryIsErasedInPieces(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What the sales API writes of a person while everything runs: notifications on
+// their way and answers to them, what apps told, ratings, carts, offers.
+func TestAnErasedPersonIsInNoNotification(t *testing.T) {
+	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+		ctx := context.Background()
+		tn := r.NewTenant("Acme")
+		key, _, err := r.App.Access.Create(ctx, tn.ID, access.NewKey{Face: "sales", Name: "all"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sales := tn.Caller()
+		var failing, deaf atomic.Int32
+		echo := func(status int, n *atomic.Int32) string {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+				b, _ := io.ReadAll(q.Body)
+				n.Add(1)
+				w.WriteHeader(status)
+				_, _ = w.Write(b) // a receiver that says what it was told
+			}))
+			t.Cleanup(s.Close)
+			return s.URL
+		}
+		topics := []string{"prospects", "interactions", "quotes"}
+		sales.Post("/notifications/subscriptions", map[string]any{"topics": topics, "callbackUrl": echo(500, &failing)})
+		made := sales.Post("/lead/retail", map[string]any{"utmSource": "web", "firstName": mark, "phones": []string{"+" + markPhone}, "emails": []string{mark + "@example.com"}, "comments": mark}).OK()
+		pid := made.Str("id")
+		p := "/prospect/" + pid
+		sales.Patch(p+"/additionalData", map[string]any{"about": mark}).OK()
+		sales.Post(p+"/csat", map[string]any{"result": 4, "comment": mark}).OK()
+		sales.Post(p+"/quotes", map[string]any{"items": []any{map[string]any{"quantity": 1, "concept": mark, "price": "5"}}}).OK()
+		r.Call("POST", "/api/v1/apps/event", map[string]any{"event": "visited", "type": "prospect", "prospectId": pid, "data": map[string]any{"apiKey": key, "details": map[string]any{"page": mark}}}, "X-API-Key", key).OK()
+		for i, e := range []map[string]any{
+			{"type": "question", "question": mark, "answer": mark, "threadTitle": mark, "providerId": "q" + mark},
+			{"type": "call", "providerId": "c" + mark, "startedAt": "2026-01-02T03:04:05.000Z", "duration": 1000, "recordingUrl": "https://example.com/" + mark + ".mp3"},
+			{"type": "message", "content": mark, "sender": "+" + markPhone, "recipient": mark, "attachment": map[string]any{"type": "IMAGE", "url": "https://example.com/" + mark + ".png"}},
+		} {
+			if a := sales.Post(p+"/interactions", e); a.Status != 200 {
+				t.Fatalf("%d: %d %s", i, a.Status, a.Body)
+			}
+		}
+		sales.Post("/contacts/selections", map[string]any{"search": mark})
+		accounts := connected(r, tn)
+		if err := r.App.Conversations.Receive(ctx, accounts[0], channel.Batch{Messages: []channel.Incoming{{ProviderID: "wamid." + mark, From: markPhone, ProfileName: mark, Kind: channel.OrderMsg, Text: mark,
+			At: time.Now(), Order: &channel.Order{Catalog: "c" + mark, Items: []channel.OrderItem{{Product: "sku" + mark, Quantity: "1", Price: "5", Currency: "brl"}}}}}}); err != nil {
+			t.Fatal(err)
+		}
+		reads := r.App.DB.Read(ctx, tn.ID)
+		count := func(q string) (n int) {
+			if err := reads.QueryRow(q).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		r.Eventually("all that happened was told and refused", func() bool {
+			return count("SELECT COUNT(*) FROM notification_owed WHERE tenant_id=?") == 0 && count("SELECT COUNT(*) FROM webhook_delivery WHERE tenant_id=? AND attempt>0") > 0
+		})
+		// A second receiver, which keeps nothing for later.
+		sales.Post("/notifications/subscriptions", map[string]any{"topics": topics, "callbackUrl": echo(200, &deaf)})
+		sales.Patch(p, map[string]any{"lastName": mark}).OK()
+		r.Eventually("the second receiver was told", func() bool { return deaf.Load() > 0 })
+
+		before := strings.Join(holding(t, r.App.DB, mark), "\n")
+		for _, column := range []string{"webhook_body.body", "webhook_delivery.", "message_order.", "quote.items", "contact_attribute.", "activity."} {
+			if !strings.Contains(before, column) {
+				t.Errorf("nothing fills %s:\n%s", column, before)
+			}
+		}
+		sales.Delete(p).OK()
+		cid, _ := id.Parse(pid)
+		r.Eventually("the person is gone", func() bool {
+			open, err := r.App.Contacts.Erasing(reads, cid)
+			return err == nil && !open
+		})
+		r.Eventually("nothing is on its way", func() bool {
+			return count("SELECT COUNT(*) FROM notification_owed WHERE tenant_id=?") == 0 && count("SELECT COUNT(*) FROM webhook_delivery WHERE tenant_id=? AND state IN ('pending','sending')") == 0
+		})
+		for _, f := range holding(t, r.App.DB, mark, markPhone) {
+			t.Error(f)
+		}
+		for _, f := range owned(t, r.App.DB, []id.ID{cid}) {
+			t.Error(f)
+		}
+		if rep, err := verify.Run(ctx, r.App.DB); err != nil || !rep.OK {
+			b, _ := json.Marshal(rep)
+			t.Errorf("%s %v", b, err)
+		}
+	})
 }

@@ -224,6 +224,11 @@ func TestFiles(t *testing.T) {
 				t.Errorf("%s answered %d %s", bad.name, a.Status, a.Body)
 			}
 		}
+		for _, broken := range []string{"", "--b\r\nfoo", "--b\r\nContent-Disposition: form-data; name=\"file\"\r\nfoo\r\n\r\nx\r\n--b--\r\n"} {
+			if a := c.Do("POST", "/api/saas/chat/upload", broken, "Content-Type", "multipart/form-data; boundary=b"); a.Status != 400 {
+				t.Errorf("a form that is none: %d %s", a.Status, a.Body)
+			}
+		}
 		if a := c.Do("POST", "/api/saas/chat/upload", `{}`); a.Status != 400 {
 			t.Errorf("JSON answered %d %s", a.Status, a.Body)
 		}

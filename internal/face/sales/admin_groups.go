@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"parley/internal/agent"
+	"parley/internal/app"
 	"parley/internal/fault"
 	"parley/internal/httpx"
 	"parley/internal/id"
@@ -232,6 +233,13 @@ func (f *Face) agentPatch(ctx context.Context, r *httpx.Request) (p agent.Patch,
 		return p, err
 	}
 	bad.Add(err)
+	if len(body.AppFields.Value) > 0 {
+		declared, err := f.s.Apps.Fields(f.s.Apps.Reads(ctx, r.Principal.Tenant), app.User)
+		if err != nil {
+			return p, err
+		}
+		bad.Add(app.Check(declared, "appFields", body.AppFields.Value, false))
+	}
 	return p, bad.Err()
 }
 

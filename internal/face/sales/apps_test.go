@@ -251,6 +251,13 @@ func TestAppsForAgents(t *testing.T) {
 		if l := admin.Get("/admin/additional-fields").OK().List(); len(l) != 2 || l[0]["key"] != "birthdate" {
 			t.Errorf("the fields of prospects went with those of users: %v", l)
 		}
+		// What agents hold is of the kind that the fields say.
+		uma := admin.Post("/admin/agents", map[string]any{"firstName": "Uma", "appFields": map[string]any{"shirt": "L", "free": 1}}).OK()
+		if uma.Get("appFields.shirt") != "L" {
+			t.Errorf("%s", uma.Body)
+		}
+		admin.Post("/admin/agents", map[string]any{"firstName": "Uma", "appFields": map[string]any{"shirt": 5}}).Refused(400, "SCHEMA_VALIDATION_FAILED")
+		admin.Patch("/admin/agent/"+uma.Str("id"), map[string]any{"appFields": map[string]any{"shirt": 5}}).Refused(400, "SCHEMA_VALIDATION_FAILED")
 
 		// A key of a group, and another account.
 		low := acme.In(other.ID)

@@ -49,6 +49,9 @@ CREATE INDEX webhook_body_subject ON webhook_body (tenant_id, subject, id);
 CREATE INDEX webhook_body_age ON webhook_body (created_at);
 
 ALTER TABLE webhook_delivery ADD COLUMN body_id TEXT;
+-- The list of deliveries with bodies of their own, which has no place for others.
+DROP INDEX webhook_recent;
+CREATE INDEX webhook_own_recent ON webhook_delivery (tenant_id, created_at, id) WHERE body_id IS NULL;
 -- How many calls of a lane are under way.
 CREATE INDEX webhook_busy ON webhook_delivery (tenant_id, endpoint) WHERE state = 'sending';
 -- The log of one lane and of one subject.
@@ -59,6 +62,8 @@ CREATE INDEX webhook_of_subject ON webhook_delivery (tenant_id, subject, id) WHE
 DROP INDEX webhook_of_subject;
 DROP INDEX webhook_of_lane;
 DROP INDEX webhook_busy;
+DROP INDEX webhook_own_recent;
+CREATE INDEX webhook_recent ON webhook_delivery (tenant_id, created_at, id);
 ALTER TABLE webhook_delivery DROP COLUMN body_id;
 DROP TABLE webhook_body;
 DROP TABLE notification_owed;
