@@ -221,7 +221,7 @@ func (a *App) build(box *secret.Box, o Options) error {
 	a.metrics = metrics.New()
 	a.watch()
 	a.platform = platform.New(platform.Services{Access: a.Access, Tenants: a.Tenants, Contacts: a.Contacts, Deals: a.Deals,
-		Accounts: a.Accounts, Conversations: a.Conversations, Automations: a.Automations, Webhooks: a.Webhooks, Jobs: a.Jobs, System: a, Clock: a.clock,
+		Accounts: a.Accounts, Conversations: a.Conversations, Automations: a.Automations, Webhooks: a.Webhooks, Jobs: a.Jobs, System: a, Clock: a.clock, Notices: a.Apps,
 		Extra: append(inbound.Routes(inbound.Source{Kind: wa.Kind(), Receiver: wa, Accounts: a.Accounts, Conversations: a.Conversations}, platform.WhatsAppWebhookPath),
 			inbound.Routes(inbound.Source{Kind: fb.Kind(), Receiver: fb, Accounts: a.Accounts, Conversations: a.Conversations}, platform.MessengerWebhookPath)...)})
 	a.sales = sales.New(sales.Services{Access: a.Access, Tenants: a.Tenants, Contacts: a.Contacts, Deals: a.Deals, Accounts: a.Accounts,

@@ -143,7 +143,7 @@ var corruptions = map[string][]string{
 	},
 	"notification-group": {
 		"DROP INDEX notification_active; INSERT INTO notification_subscription (tenant_id, id, group_id, key_id, topics, callback_url, shape, created_at) " +
-			"SELECT tenant_id, 'another', group_id, key_id, topics, callback_url, shape, created_at FROM notification_subscription",
+			"SELECT tenant_id, 'another', group_id, key_id, topics, callback_url, shape, created_at FROM notification_subscription WHERE id=(SELECT MIN(id) FROM notification_subscription WHERE ended_at IS NULL)",
 		"UPDATE notification_subscription SET replaced_by=id",
 	},
 	"job-lease": {

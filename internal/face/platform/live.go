@@ -37,6 +37,10 @@ func (f *Face) Translate(e event.Event) []realtime.Push {
 			return []realtime.Push{l.push("lead_update", l.lead)}
 		}
 		return []realtime.Push{l.push("crm.lead_updated", l.leadChanged), l.push("lead_update", l.lead)}
+	case "agent":
+		if what == "notified" { // our own: a notification of an app
+			return []realtime.Push{l.push("agent_notification", l.notice)}
+		}
 	case "run":
 		if what == "failed" {
 			return []realtime.Push{l.push("automation.failed", l.runFailed), l.push("workflow-run-update", l.run)}

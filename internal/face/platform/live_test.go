@@ -105,7 +105,7 @@ func TestTranslationNeedsNoRows(t *testing.T) {
 			"message.sent": "whatsapp.message_sent message_sent message_status_update", "message.failed": "message_failed message_status_update",
 			"message.read": "message_status_update", "message.updated": "message_updated",
 			"conversation.created": "conversation_updated", "conversation.owned": "conversation_updated", "conversation.deleted": "conversation_deleted",
-			"run.started": "workflow-run-update", "run.failed": "automation.failed workflow-run-update",
+			"agent.notified": "agent_notification", "agent.updated": "", "run.started": "workflow-run-update", "run.failed": "automation.failed workflow-run-update",
 			"trigger.fired": "", "webhook.delivered": "", "pipeline.updated": "",
 		} {
 			e := event.Event{Tenant: c.ID, Type: typ, Subject: id.New(), Contact: id.New()}

@@ -111,6 +111,14 @@ func (l *liveEvent) conversationGone(context.Context, string) (any, error) {
 	return map[string]any{"conversationId": l.e.Subject, "_id": l.e.Subject}, nil
 }
 
+func (l *liveEvent) notice(ctx context.Context, _ string) (any, error) {
+	if l.f.s.Notices == nil {
+		return nil, fault.Unknown("notification")
+	}
+	n, agents, err := l.f.s.Notices.Sent(ctx, l.e.Tenant, l.e.Subject)
+	return map[string]any{"notificationId": l.e.Subject, "app": n.App, "type": n.Type, "agents": agents, "platforms": n.Platforms, "timestamp": stamp(n.At)}, err
+}
+
 func (l *liveEvent) leadBrief(ctx context.Context, _ string) (any, error) {
 	card, err := l.person(ctx)
 	c := card.Contact

@@ -6,12 +6,14 @@ import (
 
 	"parley/internal/access"
 	"parley/internal/account"
+	"parley/internal/app"
 	"parley/internal/automation"
 	"parley/internal/clock"
 	"parley/internal/contact"
 	"parley/internal/conversation"
 	"parley/internal/deal"
 	"parley/internal/httpx"
+	"parley/internal/id"
 	"parley/internal/job"
 	"parley/internal/tenant"
 	"parley/internal/webhook"
@@ -34,11 +36,18 @@ type Services struct {
 	Jobs          *job.Console
 	System        System
 	Clock         clock.Clock
+	// Notices are what apps send to agents; without them nothing is told of it.
+	Notices Notices
 	// Extra are further routes under the face's prefixes that the server adds,
 	// such as the entry of provider webhooks.
 	Extra []httpx.Route
 	// CORS replaces the server's (reference §1.8); nil keeps it.
 	CORS *httpx.CORS
+}
+
+// Notices reads what an app sent to agents; *app.Service does.
+type Notices interface {
+	Sent(ctx context.Context, tenant, notice id.ID) (app.Notice, []id.ID, error)
 }
 
 // System tells how the whole server is doing, for health.system.
