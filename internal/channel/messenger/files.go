@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"parley/internal/channel"
+	"parley/internal/channel/meta"
 )
 
 // uploadGood is how long an uploaded file is used: Meta keeps attachments longer
@@ -74,7 +75,7 @@ func (c *Channel) Upload(ctx context.Context, a channel.Account, f channel.File)
 	var answer struct {
 		ID string `json:"attachment_id"`
 	}
-	if err := c.exchange(c.filesDoer(), req, &answer); err != nil {
+	if err := meta.Ask(c.filesDoer(), req, &answer, c.judge); err != nil {
 		return "", 0, err
 	}
 	if answer.ID == "" {
@@ -122,7 +123,7 @@ func (c *Channel) Fetch(ctx context.Context, a channel.Account, m channel.Media)
 			Data []inStored `json:"data"`
 		} `json:"attachments"`
 	}
-	if err := c.exchange(c.filesDoer(), req, &about); err != nil {
+	if err := meta.Ask(c.filesDoer(), req, &about, c.judge); err != nil {
 		return channel.Download{}, err
 	}
 	if n < 0 || n >= len(about.Attachments.Data) {
@@ -174,23 +175,7 @@ func (c *Channel) open(ctx context.Context, address string, d channel.Download) 
 	if err != nil {
 		return d, &channel.SendError{Outcome: channel.Refused, Title: "the provider named no address for the file"}
 	}
-	resp, err := c.filesDoer().Do(req)
-	if err != nil {
-		return d, &channel.SendError{Outcome: channel.Retry, Title: "the file could not be reached: " + err.Error()}
-	}
-	if resp.StatusCode != http.StatusOK {
-		answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-		_ = resp.Body.Close()
-		return d, c.certain(resp, answer)
-	}
-	if d.MIME == "" {
-		d.MIME = resp.Header.Get("Content-Type")
-	}
-	if d.Size == 0 && resp.ContentLength > 0 {
-		d.Size = resp.ContentLength
-	}
-	d.Body = resp.Body
-	return d, nil
+	return meta.Open(c.filesDoer(), req, d, c.judge)
 }
 
 // Profile implements channel.Profiler by GET /{version}/{person} (Messenger
@@ -218,7 +203,7 @@ func (c *Channel) Profile(ctx context.Context, a channel.Account, address string
 		Last  string `json:"last_name"`
 		Name  string `json:"name"`
 	}
-	if err := c.exchange(c.doer, req, &answer); err != nil {
+	if err := meta.Ask(c.doer, req, &answer, c.judge); err != nil {
 		return channel.Profile{}, err
 	}
 	if answer.First == "" && answer.Last == "" {

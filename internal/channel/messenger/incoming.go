@@ -2,8 +2,9 @@ package messenger
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
+
+	"parley/internal/channel/meta"
 )
 
 // The shapes of a webhook (Messenger Platform, "Webhook events"). Events stay raw
@@ -93,26 +94,8 @@ type inReaction struct {
 	Reaction string `json:"reaction"` // smile, love ...
 }
 
-// text reads a JSON string or number: Meta writes ids as strings, other senders
-// of the same shape write numbers.
-type text string
-
-// UnmarshalJSON accepts a string, a number or null.
-func (t *text) UnmarshalJSON(b []byte) error {
-	s := string(b)
-	switch {
-	case s == "null":
-		return nil
-	case strings.HasPrefix(s, `"`):
-		return json.Unmarshal(b, (*string)(t))
-	}
-	var n json.Number
-	if err := json.Unmarshal(b, &n); err != nil {
-		return err
-	}
-	*t = text(n)
-	return nil
-}
+// text is how Meta writes ids.
+type text = meta.Text
 
 // lastMilli is the end of the year 9999: what lies beyond cannot be written as a
 // date.

@@ -10,9 +10,6 @@ import (
 	"parley/internal/channel/meta"
 )
 
-// maxAnswer bounds what is read of an answer, in bytes.
-const maxAnswer = 4 << 20
-
 const badBase = "the Messenger account's base URL is not a URL: correct its settings"
 
 // Send hands one message to POST /{version}/{page}/messages. Its error is always
@@ -44,7 +41,7 @@ func (c *Channel) Send(ctx context.Context, a channel.Account, m channel.Outgoin
 		return channel.Result{}, p.Failure(err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, meta.MaxAnswer))
 	if err != nil {
 		if resp.StatusCode/100 == 2 {
 			return channel.Result{}, &channel.SendError{Outcome: channel.Unknown, Title: "the provider's answer broke off: " + err.Error()}
@@ -67,29 +64,12 @@ func unready(title string) *channel.SendError {
 	return &channel.SendError{Outcome: channel.Retry, Title: title, AccountWide: true, RetryAfter: setup.after}
 }
 
-// exchange makes a request that may be repeated and reads its JSON answer.
-func (c *Channel) exchange(doer meta.Doer, req *http.Request, into any) error {
-	resp, err := doer.Do(req)
-	if err != nil {
-		return &channel.SendError{Outcome: channel.Retry, Title: "the provider could not be reached: " + err.Error()}
+// judge is what an answer to something that may be repeated is as an error: there is
+// nothing that could have happened unseen.
+func (c *Channel) judge(resp *http.Response, answer []byte) error {
+	if resp.StatusCode/100 == 2 && readError(answer) == nil {
+		return nil
 	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return &channel.SendError{Outcome: channel.Retry, Title: "the provider's answer broke off: " + err.Error()}
-	}
-	if readError(answer) != nil || resp.StatusCode/100 != 2 {
-		return c.certain(resp, answer)
-	}
-	if err := json.Unmarshal(answer, into); err != nil {
-		return &channel.SendError{Outcome: channel.Retry, Title: "the provider's answer is not JSON"}
-	}
-	return nil
-}
-
-// certain judges a refusal of something that may be repeated: there is nothing
-// that could have happened unseen.
-func (c *Channel) certain(resp *http.Response, answer []byte) *channel.SendError {
 	e := classify(resp.StatusCode, readError(answer), meta.Wait(resp.Header, c.clock.Now()))
 	if e.Outcome == channel.Unknown {
 		e.Outcome = channel.Retry

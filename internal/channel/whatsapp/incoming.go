@@ -3,8 +3,9 @@ package whatsapp
 import (
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
+
+	"parley/internal/channel/meta"
 )
 
 // The shapes of a webhook (Meta Cloud API, "messages webhook reference" and
@@ -141,26 +142,8 @@ type inPreference struct {
 	Timestamp text   `json:"timestamp"`
 }
 
-// text reads a JSON string or number: Meta writes ids and timestamps as
-// strings, other senders of the same shape write numbers.
-type text string
-
-// UnmarshalJSON accepts a string, a number or null.
-func (t *text) UnmarshalJSON(b []byte) error {
-	s := string(b)
-	switch {
-	case s == "null":
-		return nil
-	case strings.HasPrefix(s, `"`):
-		return json.Unmarshal(b, (*string)(t))
-	}
-	var n json.Number
-	if err := json.Unmarshal(b, &n); err != nil {
-		return err
-	}
-	*t = text(n)
-	return nil
-}
+// text is how Meta writes ids and times.
+type text = meta.Text
 
 // lastSecond is the end of the year 9999: what lies beyond cannot be written
 // as a date.

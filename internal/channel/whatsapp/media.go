@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"parley/internal/channel"
+	"parley/internal/channel/meta"
 )
 
 // uploadGood is how long an uploaded file is used: Meta keeps it 30 days (Meta
@@ -80,7 +81,7 @@ func (c *Channel) Upload(ctx context.Context, a channel.Account, f channel.File)
 	var answer struct {
 		ID text `json:"id"`
 	}
-	if err := c.exchange(req, &answer); err != nil {
+	if err := meta.Ask(c.filesDoer(), req, &answer, c.judge); err != nil {
 		return "", 0, err
 	}
 	if answer.ID == "" {
@@ -122,7 +123,7 @@ func (c *Channel) Fetch(ctx context.Context, a channel.Account, m channel.Media)
 		SHA256 string      `json:"sha256"`
 		Size   json.Number `json:"file_size"` // a number, or a text in older versions
 	}
-	if err := c.exchange(req, &about); err != nil {
+	if err := meta.Ask(c.filesDoer(), req, &about, c.judge); err != nil {
 		return channel.Download{}, err
 	}
 	d := channel.Download{MIME: about.MIME}
@@ -142,48 +143,15 @@ func (c *Channel) open(ctx context.Context, address, token string, d channel.Dow
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	resp, err := c.filesDoer().Do(req)
-	if err != nil {
-		return d, &channel.SendError{Outcome: channel.Retry, Title: "the file could not be reached: " + err.Error()}
-	}
-	if resp.StatusCode != http.StatusOK {
-		answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-		_ = resp.Body.Close()
-		return d, c.certain(resp, answer)
-	}
-	if d.MIME == "" {
-		d.MIME = resp.Header.Get("Content-Type")
-	}
-	if d.Size == 0 && resp.ContentLength > 0 {
-		d.Size = resp.ContentLength
-	}
-	d.Body = resp.Body
-	return d, nil
+	return meta.Open(c.filesDoer(), req, d, c.judge)
 }
 
-// exchange makes a request that may be repeated and reads its JSON answer.
-func (c *Channel) exchange(req *http.Request, into any) error {
-	resp, err := c.filesDoer().Do(req)
-	if err != nil {
-		return &channel.SendError{Outcome: channel.Retry, Title: "the provider could not be reached: " + err.Error()}
+// judge is what an answer to something that may be repeated is as an error: there is
+// nothing that could have happened unseen.
+func (c *Channel) judge(resp *http.Response, answer []byte) error {
+	if resp.StatusCode/100 == 2 && readError(answer) == nil {
+		return nil
 	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return &channel.SendError{Outcome: channel.Retry, Title: "the provider's answer broke off: " + err.Error()}
-	}
-	if readError(answer) != nil || resp.StatusCode/100 != 2 {
-		return c.certain(resp, answer)
-	}
-	if err := json.Unmarshal(answer, into); err != nil {
-		return &channel.SendError{Outcome: channel.Retry, Title: "the provider's answer is not JSON"}
-	}
-	return nil
-}
-
-// certain judges a refusal of something that may be repeated: there is nothing
-// that could have happened unseen.
-func (c *Channel) certain(resp *http.Response, answer []byte) error {
 	err := classify(resp.StatusCode, readError(answer), c.wait(resp.Header))
 	if err.Outcome == channel.Unknown {
 		err.Outcome = channel.Retry

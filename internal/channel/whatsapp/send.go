@@ -11,9 +11,6 @@ import (
 	"parley/internal/channel/meta"
 )
 
-// maxAnswer bounds what is read of an answer, in bytes.
-const maxAnswer = 4 << 20
-
 // Send hands one message to POST /{version}/{phone_number_id}/messages. Its
 // error is always a *channel.SendError.
 func (c *Channel) Send(ctx context.Context, a channel.Account, m channel.Outgoing) (channel.Result, error) {
@@ -43,7 +40,7 @@ func (c *Channel) Send(ctx context.Context, a channel.Account, m channel.Outgoin
 		return channel.Result{}, p.Failure(err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, meta.MaxAnswer))
 	if err != nil {
 		if resp.StatusCode/100 == 2 {
 			return channel.Result{}, &channel.SendError{Outcome: channel.Unknown, Title: "the provider's answer broke off: " + err.Error()}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"parley/internal/channel"
+	"parley/internal/channel/meta"
 	"parley/internal/fault"
 )
 
@@ -119,7 +120,7 @@ func (c *Channel) templatePage(ctx context.Context, u *url.URL, token string) (*
 		return nil, fault.New(fault.Unavailable, "Meta could not be reached for the templates: %v", err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, meta.MaxAnswer))
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "Meta's list of templates broke off: %v", err)
 	}

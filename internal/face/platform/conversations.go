@@ -36,7 +36,7 @@ func (f *Face) listConversations(ctx context.Context, r *httpx.Request) (*httpx.
 		q.Limit = min(limit-len(out), step)
 		items, next, err := f.s.Conversations.List(ctx, r.Principal.Tenant, q)
 		if err != nil {
-			return nil, renamed(err, map[string]string{"before": name, "cursor": name})
+			return nil, fault.Renamed(err, map[string]string{"before": name, "cursor": name})
 		}
 		for _, c := range items {
 			out = append(out, conversationOf(r.Principal.TenantCode, c))

@@ -80,7 +80,7 @@ func (f *Face) linkLead(ctx context.Context, r *httpx.Request) (*httpx.Response,
 	}
 	if lead.IsZero() {
 		c, err := f.s.Conversations.LinkNew(ctx, r.Principal.Tenant, actor(r), cid, in.name(), value(in.Email))
-		return oneConversation(r, c, renamed(err, map[string]string{"firstName": "name", "lastName": "name"}))
+		return oneConversation(r, c, fault.Renamed(err, map[string]string{"firstName": "name", "lastName": "name"}))
 	}
 	c, err := f.s.Conversations.Link(ctx, r.Principal.Tenant, actor(r), cid, lead)
 	return oneConversation(r, c, elsewhere(err, "contact", "leadId"))

@@ -196,23 +196,6 @@ func under(err error, path string) error {
 	return &c
 }
 
-// renamed gives the fields of a fault the names they have on this wire.
-func renamed(err error, names map[string]string) error {
-	f := fault.As(err)
-	if f == nil {
-		return err
-	}
-	c := *f
-	if n, ok := names[f.Field]; ok {
-		c.Field = n
-	}
-	c.Fields = nil
-	for _, e := range f.Fields {
-		c.Fields = append(c.Fields, fault.As(renamed(e, names)))
-	}
-	return &c
-}
-
 // elsewhere marks a NotFound as that of a field of the body.
 func elsewhere(err error, reason, field string) error {
 	if f := fault.As(err); f != nil && f.Code == fault.NotFound && f.Reason == reason && f.Field == "" {

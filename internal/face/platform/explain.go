@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"parley/internal/automation"
+	"parley/internal/fault"
 	"parley/internal/httpx"
 	"parley/internal/id"
 )
@@ -26,7 +27,7 @@ func (f *Face) explain(ctx context.Context, r *httpx.Request) (*httpx.Response, 
 	}
 	x, err := f.s.Automations.Explain(ctx, r.Principal.Tenant, rid, q)
 	if err != nil {
-		return nil, renamed(err, map[string]string{"contact": "leadId"})
+		return nil, fault.Renamed(err, map[string]string{"contact": "leadId"})
 	}
 	return ok(explanationOf(r.Principal.TenantCode, x))
 }

@@ -77,6 +77,6 @@ func leadFault(err error) error {
 		c.Message = "a lead with this " + c.Reason + " exists already; change that lead instead"
 		err = &c
 	}
-	return renamed(err, map[string]string{"stage": "stageId", "pipeline": "pipelineId", "value": "dealValue", "title": "dealTitle", "attributes": "dynamicFields",
+	return fault.Renamed(err, map[string]string{"stage": "stageId", "pipeline": "pipelineId", "value": "dealValue", "title": "dealTitle", "attributes": "dynamicFields",
 		"refs": "metadata.refs", "extra": "metadata.extra"})
 }

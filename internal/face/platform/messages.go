@@ -32,7 +32,7 @@ func (f *Face) sendMessage(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	m, err := f.s.Conversations.Send(ctx, r.Principal.Tenant, actor(r), s)
 	if err != nil {
 		err = elsewhere(elsewhere(err, "conversation", "conversationId"), "message", "replyToId")
-		return nil, renamed(err, sendFields)
+		return nil, fault.Renamed(err, sendFields)
 	}
 	out := f.messageView(r, m)
 	return dual(sentMessage{out, out})

@@ -116,7 +116,7 @@ func (f *Face) changeAccount(ctx context.Context, r *httpx.Request) (*httpx.Resp
 		apply(&s.Region, body.CountryCode.ptr())
 	}}
 	if _, err := f.s.Tenants.Change(ctx, r.Principal.Tenant, edit); err != nil {
-		return nil, renamed(err, map[string]string{"currency": "defaultCurrency", "distance": "defaultDistance", "region": "countryCode"})
+		return nil, fault.Renamed(err, map[string]string{"currency": "defaultCurrency", "distance": "defaultDistance", "region": "countryCode"})
 	}
 	if body.Industries.Set {
 		var words []handover.Word
@@ -226,7 +226,7 @@ func (f *Face) addIntegration(ctx context.Context, r *httpx.Request) (*httpx.Res
 	n.Disabled = e.Enabled != nil && !*e.Enabled
 	token, k, err := f.s.Access.Create(ctx, r.Principal.Tenant, n)
 	if err != nil {
-		return nil, renamed(err, map[string]string{"rate": "rateLimit", "provider": "providerKey"})
+		return nil, fault.Renamed(err, map[string]string{"rate": "rateLimit", "provider": "providerKey"})
 	}
 	w, err := f.integrationAdmin(ctx, r, k, token)
 	if err != nil {
@@ -320,7 +320,7 @@ func (f *Face) changeIntegration(ctx context.Context, r *httpx.Request) (*httpx.
 		return nil, fault.New(fault.Conflict, "an integration cannot change its own scopes, group or whether it is enabled; use another one")
 	}
 	if k, err = f.s.Access.Edit(ctx, r.Principal.Tenant, k.ID, e); err != nil {
-		return nil, renamed(err, map[string]string{"rate": "rateLimit", "provider": "providerKey"})
+		return nil, fault.Renamed(err, map[string]string{"rate": "rateLimit", "provider": "providerKey"})
 	}
 	w, err := f.integrationAdmin(ctx, r, k, "")
 	if err != nil {

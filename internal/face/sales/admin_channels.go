@@ -185,7 +185,7 @@ func (f *Face) addChannel(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	}
 	a, err := f.s.Accounts.Connect(ctx, r.Principal.Tenant, n)
 	if err != nil {
-		return nil, renamed(err, map[string]string{"externalId": "channelId"})
+		return nil, fault.Renamed(err, map[string]string{"externalId": "channelId"})
 	}
 	return f.replyChannel(ctx, r, a)
 }

@@ -319,7 +319,7 @@ func (f *Face) setPresence(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	}
 	a, err := f.s.Agents.SetPresence(ctx, r.Principal.Tenant, actor(r), aid, p)
 	if err != nil {
-		return nil, renamed(err, map[string]string{"for": "seconds"})
+		return nil, fault.Renamed(err, map[string]string{"for": "seconds"})
 	}
 	return reply(r, f.agentAdmin(a))
 }

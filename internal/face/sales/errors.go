@@ -121,20 +121,3 @@ func inOurWords(s string) string {
 		return strings.NewReplacer("contact", "prospect", "attributes", "additionalData").Replace(m)
 	})
 }
-
-// renamed gives the fields of a fault the names they have on this wire.
-func renamed(err error, names map[string]string) error {
-	f := fault.As(err)
-	if f == nil {
-		return err
-	}
-	c := *f
-	if n, ok := names[f.Field]; ok {
-		c.Field = n
-	}
-	c.Fields = nil
-	for _, e := range f.Fields {
-		c.Fields = append(c.Fields, fault.As(renamed(e, names)))
-	}
-	return &c
-}

@@ -36,7 +36,7 @@ func (f *Face) said(ctx context.Context, r *httpx.Request, s conversation.Send) 
 func (f *Face) saidWire(ctx context.Context, r *httpx.Request, s conversation.Send) ([]interactionWire, error) {
 	m, err := f.s.Conversations.Send(ctx, r.Principal.Tenant, actor(r), s)
 	if err != nil {
-		return nil, renamed(err, sendFields)
+		return nil, fault.Renamed(err, sendFields)
 	}
 	list, err := f.s.Interactions.OfMessages(f.s.Conversations.Reads(ctx, r.Principal.Tenant), []id.ID{m.ID})
 	if err != nil {
@@ -103,7 +103,7 @@ func (f *Face) converse(ctx context.Context, r *httpx.Request) (*httpx.Response,
 		return nil, err
 	}
 	answer, err := f.said(ctx, r, w.to(cid, s))
-	return answer, renamed(err, map[string]string{"interactive": in.field()})
+	return answer, fault.Renamed(err, map[string]string{"interactive": in.field()})
 }
 
 // field names the part that a message chooses from.

@@ -120,7 +120,7 @@ func (f *Face) updateData(ctx context.Context, r *httpx.Request) (*httpx.Respons
 		return nil, err
 	}
 	if _, err := f.s.Handovers.Edit(ctx, r.Principal.Tenant, actor(r), cid, handover.Edit{Amendment: contact.Amendment{Attributes: body}}); err != nil {
-		return nil, renamed(err, map[string]string{"attributes": "additionalData"})
+		return nil, fault.Renamed(err, map[string]string{"attributes": "additionalData"})
 	}
 	return f.replyProspect(ctx, r, cid)
 }

@@ -39,7 +39,7 @@ func (f *Face) prospectBy(ctx context.Context, r *httpx.Request) (*httpx.Respons
 				found = append(found, v)
 			}
 		}
-		return renamed(err, map[string]string{"phone": "phoneNumber"})
+		return fault.Renamed(err, map[string]string{"phone": "phoneNumber"})
 	}
 	if email != "" {
 		if err := note(f.s.Contacts.WithEmail(reads, email)); err != nil {

@@ -66,7 +66,7 @@ func (f *Face) prospectsIn(ctx context.Context, r *httpx.Request, flt handover.F
 			err = f.s.Handovers.Walk(reads, flt, show)
 		}
 		if err != nil && err != errClosed {
-			yield(nil, renamed(err, map[string]string{"phone": "phoneNumber"}))
+			yield(nil, fault.Renamed(err, map[string]string{"phone": "phoneNumber"}))
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (f *Face) selectProspects(ctx context.Context, r *httpx.Request) (*httpx.Re
 	}
 	v, err := f.s.Handovers.Select(ctx, r.Principal.Tenant, actor(r), top, flt)
 	if err != nil {
-		return nil, renamed(err, map[string]string{"phone": "phoneNumber"})
+		return nil, fault.Renamed(err, map[string]string{"phone": "phoneNumber"})
 	}
 	return httpx.JSON(http.StatusCreated, selectionWire{v.ID.String(), v.Total, moment(v.CreatedAt), moment(v.CreatedAt.Add(handover.KeepSelection))}), nil
 }
