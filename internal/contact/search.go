@@ -21,7 +21,7 @@ const maxSearch = 200
 // behind its "@", begins with the text. Case and accents do not count. At most
 // limit ids are returned (0 means 1000), and more tells that there may be others.
 // A text without letters and digits finds nobody. The answer comes from indexes,
-// with bounded work: of a text of several words at most 2,000 contacts with the
+// with bounded work: of a text of several words at most 20,000 contacts with the
 // rarest of them are looked at, or a third of limit if that is more; when more have
 // it, none are, and nobody is found by the name. Faults: Invalid naming "search".
 func (s *Service) Candidates(r store.Reader, query string, limit int) (ids []id.ID, more bool, err error) {
@@ -90,7 +90,7 @@ const end = "\U0010FFFF"
 
 // lookAt is how many contacts a search of several words looks at, or a third
 // of its limit; when even the rarest word has more it says that there may be more.
-const lookAt = 2000
+const lookAt = 20_000
 
 // rows takes the ids of a query that reads at most bound rows and checks each
 // with ok.
