@@ -76,6 +76,9 @@ var facts = []fact{
 			a := w.platform.Get(leads + "/phone/" + p.phone)
 			return want("the name", a.Get("data.fullName"), p.first+" "+p.last) + want("the e-mail", a.Get("data.email"), p.email)
 		}),
+		reads(platform, "live: crm.lead_created", func(w *world, p *person) string {
+			return w.hears("crm.lead_created", byPhone(w, p), p.phone)
+		}),
 		reads(platform, "GET leads?search=", func(w *world, p *person) string {
 			return want("the hit", w.platform.Get(leads+"?search="+p.first).Get("data.0.phone"), p.phone)
 		}),
@@ -114,6 +117,7 @@ var facts = []fact{
 		reads(platform, "GET leads/{id}", func(w *world, p *person) string {
 			return want("the name", w.platform.Get(leads+"/"+p.id).Get("data.fullName"), "Grace "+p.first)
 		}),
+		reads(platform, "live: crm.lead_updated", func(w *world, p *person) string { return w.hears("crm.lead_updated", p.id, "firstName") }),
 		reads(sales, "GET prospect/{id}", func(w *world, p *person) string {
 			a := w.sales.Get("/prospect/" + p.id)
 			return want("the name", fmt.Sprint(a.Get("firstName"), " ", a.Get("lastName")), "Grace "+p.first)
@@ -224,6 +228,9 @@ var facts = []fact{
 		writes(person_, "a message on WhatsApp", func(w *world, p *person) { w.texts(p, "are you open, asks "+p.first) }),
 	}, reads: []way{
 		reads(platform, "GET conversations/{id}/messages", func(w *world, p *person) string { return w.inbox(p, "are you open, asks "+p.first) }),
+		reads(platform, "live: whatsapp.message_received", func(w *world, p *person) string {
+			return w.hears("whatsapp.message_received", p.id, "are you open, asks "+p.first)
+		}),
 		reads(sales, "GET prospect/{id}/interactions?via=whatsApp", func(w *world, p *person) string {
 			a := string(w.sales.Get("/prospect/" + p.id + "/interactions?via=whatsApp").Body)
 			return contains("the list", a, "are you open, asks "+p.first) + contains("the list", a, `"performer":"integration"`)
@@ -249,6 +256,7 @@ var facts = []fact{
 		}),
 	}, reads: []way{
 		reads(platform, "GET conversations/{id}/messages", func(w *world, p *person) string { return w.inbox(p, "until six, "+p.first) }),
+		reads(platform, "live: whatsapp.message_sent", func(w *world, p *person) string { return w.hears("whatsapp.message_sent", p.phone) }),
 		reads(sales, "GET prospect/{id}/interactions?via=whatsApp", func(w *world, p *person) string {
 			a := string(w.sales.Get("/prospect/" + p.id + "/interactions?via=whatsApp").Body)
 			return contains("the list", a, "until six, "+p.first) + contains("the list", a, `"performer":"agent"`)

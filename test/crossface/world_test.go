@@ -37,6 +37,7 @@ type world struct {
 	ann      agent.Agent
 	shop     agent.Group
 	hooks    *receiver
+	live     *feed
 }
 
 // receiver keeps the bodies of what is posted to it.
@@ -80,6 +81,7 @@ func newWorld(t *testing.T, r *salestest.Rig) *world {
 	w.platform.Post(rules, map[string]any{"name": "greeter", "trigger": "lead_created", "isActive": true, "nodes": []map[string]any{
 		{"id": "t", "type": "trigger"}, {"id": "tag", "type": "action", "action": "add_tag", "config": map[string]any{"tag": "greeted"}}},
 		"edges": []map[string]any{{"source": "t", "target": "tag"}}}).OK()
+	w.live = w.listen()
 	return w
 }
 
