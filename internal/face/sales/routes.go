@@ -145,20 +145,20 @@ func (f *Face) table() []line {
 		{"POST", "/admin" + notificationsAt + "/delivery/{deliveryId}/retry", administer, f.replay, option{}}, // §5
 
 		// Apps (§2.9, §4.11 to §4.13, §5)
-		{"POST", "/apps/event", prospectsWrite, f.appEvent, option{}},                             // (I)
-		{"POST", "/apps/notifications", notifications, f.appNotification, option{}},               //
+		{"POST", "/apps/event", prospectsWrite, f.appEvent, option{}}, // (I)
+		{"POST", "/apps/notifications", notifications, f.appNotification, option{}},
 		{"GET", "/as-user/reports", actAsUser, f.reports, option{}},                               // ours
 		{"GET", prospectAsUser + "/buttons", actAsUser, f.buttons, option{}},                      // ours
 		{"GET", "/as-user/notifications", actAsUser, f.notices, option{}},                         // ours
 		{"POST", "/as-user/notification/{notificationId}/seen", actAsUser, f.seeNotice, option{}}, // ours
-		{"GET", "/admin/apps", administer, f.appList, option{}},                                   //
-		{"POST", "/admin/apps", administer, f.registerApp, option{}},                              //
-		{"GET", anApp, administer, f.anApp, option{}},                                             //
-		{"PATCH", anApp, administer, f.changeApp, option{}},                                       //
-		{"DELETE", anApp, administer, f.deleteApp, option{}},                                      //
-		{"GET", anApp + "/instances", administer, f.instances, option{}},                          //
-		{"POST", anApp + "/instances", administer, f.installApp, option{noTx: true}},              // waits for the app
-		{"GET", anInstance, administer, f.anInstance, option{}},                                   //
+		{"GET", "/admin/apps", administer, f.appList, option{}},
+		{"POST", "/admin/apps", administer, f.registerApp, option{}},
+		{"GET", anApp, administer, f.anApp, option{}},
+		{"PATCH", anApp, administer, f.changeApp, option{}},
+		{"DELETE", anApp, administer, f.deleteApp, option{}},
+		{"GET", anApp + "/instances", administer, f.instances, option{}},
+		{"POST", anApp + "/instances", administer, f.installApp, option{noTx: true}}, // waits for the app
+		{"GET", anInstance, administer, f.anInstance, option{}},
 		{"PUT", anInstance, administer, f.changeInstance, option{noTx: true}},                     // waits for the app
 		{"DELETE", anInstance, administer, f.uninstallApp, option{noTx: true}},                    // waits for the app
 		{"POST", anInstance + "/refresh", administer, f.refreshInstance, option{noTx: true}},      // waits for the app
@@ -167,9 +167,9 @@ func (f *Face) table() []line {
 		{"POST", anInstance + "/settings/check", administer, f.checkSettings, option{noTx: true}}, // asks the app
 		{"GET", anInstance + "/settings", administer, f.appSettings, option{noTx: true}},          // asks the app
 		{"PUT", anInstance + "/settings", administer, f.setAppSettings, option{noTx: true}},       // asks the app
-		{"GET", anInstance + "/events", administer, f.instanceEvents, option{}},                   //
-		{"GET", "/admin/additional-fields", administer, f.extraFields, option{}},                  //
-		{"PUT", "/admin/additional-fields", administer, f.setExtraFields, option{}},               //
+		{"GET", anInstance + "/events", administer, f.instanceEvents, option{}},
+		{"GET", "/admin/additional-fields", administer, f.extraFields, option{}},
+		{"PUT", "/admin/additional-fields", administer, f.setExtraFields, option{}},
 
 		// Administration (§5): scope admin. Delivery log: Notifications. Apps: theirs.
 		{"GET", "/admin/accounts", administer, f.accounts, option{}},
