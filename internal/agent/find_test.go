@@ -69,23 +69,23 @@ func TestFindGroupReadsByTheNames(t *testing.T) {
 			return
 		}
 		var plan []string
-		for _, where := range []string{"g.name_key=?3", "g.display_key=?3", "g.name_key IS NULL"} {
+		for _, where := range []string{"g.name_key=?3", "g.display_key=?3", "g.name_key IS NULL AND ?3='x'"} {
 			rows, err := w.r().Query("EXPLAIN QUERY PLAN SELECT g.id FROM agent_group g JOIN agent_group_path p ON p.tenant_id=g.tenant_id AND p.group_id=g.id AND p.ancestor_id=?2 WHERE g.tenant_id=?1 AND g.deleted_at IS NULL AND "+where, w.root.ID, "x")
 			if err != nil {
-				t.Fatal(err)
+				w.Fatal(err)
 			}
 			for rows.Next() {
 				var a, b, c int
 				var detail string
 				if err := rows.Scan(&a, &b, &c, &detail); err != nil {
-					t.Fatal(err)
+					w.Fatal(err)
 				}
 				plan = append(plan, detail)
 			}
 			rows.Close()
 		}
 		if got := strings.Join(plan, "; "); strings.Count(got, "agent_group_name")+strings.Count(got, "agent_group_display") != 3 {
-			t.Error(got)
+			w.Error(got)
 		}
 	})
 }
