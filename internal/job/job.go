@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"parley/internal/id"
@@ -63,7 +64,7 @@ type Job struct {
 	StartedAt       time.Time
 	FinishedAt      time.Time
 
-	completed bool // Complete was committed
+	completed uint32 // 1, atomically: Complete was committed
 }
 
 // New is a job to enqueue. Only Kind is required.
@@ -148,7 +149,7 @@ func (j *Job) Complete(tx *store.Tx) error {
 	if rows == 0 {
 		return ErrLost
 	}
-	tx.After(func() { j.completed = true })
+	tx.After(func() { atomic.StoreUint32(&j.completed, 1) })
 	return nil
 }
 

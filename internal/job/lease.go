@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"parley/internal/id"
@@ -68,7 +69,7 @@ func (r *Runner) renew(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for jobID, a := range mine {
-		if !still[jobID] && r.running[jobID] == a && !a.job.completed {
+		if !still[jobID] && r.running[jobID] == a && atomic.LoadUint32(&a.job.completed) == 0 {
 			a.lost = true
 			a.cancel()
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"parley/internal/store"
@@ -59,7 +60,7 @@ func (r *Runner) record(batch []outcome) {
 	ctx := context.Background()
 	todo := batch[:0]
 	for _, o := range batch {
-		if !o.j.completed && !o.lost {
+		if atomic.LoadUint32(&o.j.completed) == 0 && !o.lost {
 			todo = append(todo, o)
 		}
 	}
