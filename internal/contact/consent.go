@@ -155,12 +155,7 @@ func (s *Service) ConsentIn(tx *store.Tx, cid id.ID, c Consent) (changed bool, e
 		}
 		now := consentRow{Consent: c}
 		now.Purpose = purpose
-		before := consentRow{}
-		for _, k := range known {
-			if k.Channel == c.Channel && k.Purpose == purpose {
-				before = k
-			}
-		}
+		before := find(known, c.Channel, purpose)
 		if before.At.After(c.At) || before.State == c.State && before.At.Equal(c.At) {
 			continue
 		}

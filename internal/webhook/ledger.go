@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -132,15 +131,13 @@ func (s *Service) Claim(ctx context.Context, l job.Lane, n int) ([]job.Work, tim
 			return res, err
 		}
 		if n := min(n, inFlight-busy); n > 0 {
-			// The number is part of the text: SQLite prepares a statement anew
-			// whenever a limit is bound.
 			rows, err := tx.Query(`UPDATE webhook_delivery SET state='sending', attempt=attempt+1, lease_until=?, updated_at=?
 				WHERE tenant_id=? AND id IN (SELECT d.id FROM webhook_delivery d
 					WHERE d.tenant_id=?1 AND d.endpoint=? AND d.state='pending' AND d.next_at<=? AND `+head+`
-					ORDER BY d.next_at, d.id LIMIT `+strconv.Itoa(n)+`)
+					ORDER BY d.next_at, d.id LIMIT ?)
 				RETURNING id, endpoint, url, method, event, policy, body, headers, trigger_id, attempt, body_id,
 					(SELECT b.body FROM webhook_body b WHERE b.tenant_id=webhook_delivery.tenant_id AND b.id=webhook_delivery.body_id)`,
-				tx.Now().Add(slack+longest()), tx.Now(), l.Name, tx.Now())
+				tx.Now().Add(slack+longest()), tx.Now(), l.Name, tx.Now(), n)
 			res.rows, err = store.Collect(rows, err, func(rows *sql.Rows) (c claimed, err error) {
 				c.Tenant = l.Tenant
 				var shared id.ID

@@ -41,6 +41,12 @@ func measureLoad(o options, l load, dir string) (f loadFigures, err error) {
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
 
+	return measureOn(o, l, p, seen, r)
+}
+
+// measureOn measures a load on a server that runs, beside a raw database that
+// begins where the server's does.
+func measureOn(o options, l load, p *parley, seen *capture, r *raw) (f loadFigures, err error) {
 	var next atomic.Int64
 	request := func(n int64) []byte { return l.request(p, n) }
 	warm, err := post(p.addr, o.Clients, o.Warm, &next, l.first, l.status, request)

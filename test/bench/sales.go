@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 )
 
@@ -110,43 +109,12 @@ func measureSales(o options, dir string) (f *salesFigures, err error) {
 	}
 	for _, l := range salesLoads(int64(o.Contacts)) {
 		say("%s: %d rounds", l.name, o.Rounds)
-		one, err := measureSalesLoad(o, l, p, seen, r)
+		one, err := measureOn(o, l, p, seen, r)
 		if err != nil {
 			return f, fmt.Errorf("%s: %w", l.name, err)
 		}
 		f.Loads = append(f.Loads, one)
 	}
-	return f, nil
-}
-
-func measureSalesLoad(o options, l load, p *parley, seen *capture, r *raw) (f loadFigures, err error) {
-	var next atomic.Int64
-	warm, err := post(p.addr, o.Clients, o.Warm, &next, 0, l.status, func(n int64) []byte { return l.request(p, n) })
-	if err != nil {
-		return f, err
-	}
-	had, err := seen.news()
-	if err != nil {
-		return f, err
-	}
-	if _, err := r.write(had, warm.n, 200, false); err != nil {
-		return f, err
-	}
-	bare, err := startBare(warm.answer, l.status)
-	if err != nil {
-		return f, err
-	}
-	defer func() { err = errors.Join(err, bare.stop()) }()
-	var rounds []round
-	for i := range o.Rounds {
-		one, rows, err := measureRound(o, l, p, bare, seen, r, &next, i)
-		if err != nil {
-			return f, err
-		}
-		rounds = append(rounds, one)
-		f.Rows = rows
-	}
-	f.sum(l, rounds)
 	return f, nil
 }
 

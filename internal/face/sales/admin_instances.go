@@ -175,65 +175,48 @@ func (f *Face) retryInstance(ctx context.Context, r *httpx.Request) (*httpx.Resp
 	return f.settledOf(ctx, r, http.StatusOK, i, err)
 }
 
-// settingsForm answers the form of the app's settings, as the app gives it.
-func (f *Face) settingsForm(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	i, err := f.instance(ctx, r)
-	if err != nil {
-		return nil, err
+// asked answers what an app says of an instance, as it says it.
+func (f *Face) asked(ask func(ctx context.Context, r *httpx.Request, i app.Instance) (any, error)) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		i, err := f.instance(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		out, err := ask(ctx, r, i)
+		if err != nil {
+			return nil, err
+		}
+		return httpx.JSON(http.StatusOK, out), nil
 	}
-	form, err := f.s.Apps.Form(ctx, r.Principal.Tenant, i.ID)
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusOK, form), nil
 }
 
-// checkSettings answers the form as it is for changed settings, with conditions and
+// settingsForm is the form of the app's settings.
+func (f *Face) settingsForm(ctx context.Context, r *httpx.Request, i app.Instance) (any, error) {
+	return f.s.Apps.Form(ctx, r.Principal.Tenant, i.ID)
+}
+
+// checkSettings is the form as it is for changed settings, with conditions and
 // validations carried out; nothing is saved.
-func (f *Face) checkSettings(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	i, err := f.instance(ctx, r)
-	if err != nil {
-		return nil, err
-	}
+func (f *Face) checkSettings(ctx context.Context, r *httpx.Request, i app.Instance) (any, error) {
 	var changes map[string]any
 	if err := r.Decode(&changes); err != nil {
 		return nil, err
 	}
-	form, err := f.s.Apps.Checked(ctx, r.Principal.Tenant, i.ID, changes)
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusOK, form), nil
+	return f.s.Apps.Checked(ctx, r.Principal.Tenant, i.ID, changes)
 }
 
-// appSettings answers the settings that the app has.
-func (f *Face) appSettings(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	i, err := f.instance(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	out, err := f.s.Apps.Settings(ctx, r.Principal.Tenant, i.ID)
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusOK, out), nil
+// appSettings are the settings that the app has.
+func (f *Face) appSettings(ctx context.Context, r *httpx.Request, i app.Instance) (any, error) {
+	return f.s.Apps.Settings(ctx, r.Principal.Tenant, i.ID)
 }
 
 // setAppSettings sends the app those of its settings that differ.
-func (f *Face) setAppSettings(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	i, err := f.instance(ctx, r)
-	if err != nil {
-		return nil, err
-	}
+func (f *Face) setAppSettings(ctx context.Context, r *httpx.Request, i app.Instance) (any, error) {
 	var changes map[string]any
 	if err := r.Decode(&changes); err != nil {
 		return nil, err
 	}
-	out, err := f.s.Apps.SetSettings(ctx, r.Principal.Tenant, actor(r), i.ID, changes)
-	if err != nil {
-		return nil, err
-	}
-	return httpx.JSON(http.StatusOK, out), nil
+	return f.s.Apps.SetSettings(ctx, r.Principal.Tenant, actor(r), i.ID, changes)
 }
 
 // instanceEvents lists what the app told of users.

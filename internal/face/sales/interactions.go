@@ -9,26 +9,24 @@ import (
 	"parley/internal/interaction"
 )
 
-// interactionFilter reads the parameters that both lists have: status, the created
-// pair with its aliases, and via in all spellings (reference §1.6, §2.3).
-func interactionFilter(r *httpx.Request) (f interaction.Filter, err error) {
+// interactionFilter reads what both lists read alike: status, and via in all
+// spellings (reference §1.6, §2.3).
+func interactionFilter(r *httpx.Request) (f interaction.Filter) {
 	f.Status = r.QueryString("status")
 	for _, v := range r.QueryList("via") {
 		if v != "" {
 			f.Via = append(f.Via, v)
 		}
 	}
-	return f, nil
+	return f
 }
 
 // interactionRows lists the interactions of everybody in the key's scope, newest
 // first. Without a limit and without a date it shows the last 31 days (reference
 // §4.4); before and after name an interaction or a prospect (§4.6).
 func (f *Face) interactionRows(ctx context.Context, r *httpx.Request) (any, iter.Seq2[any, error], error) {
-	flt, err := interactionFilter(r)
-	if err != nil {
-		return nil, nil, err
-	}
+	flt := interactionFilter(r)
+	var err error
 	if flt.Scope, err = f.scope(ctx, r); err != nil {
 		return nil, nil, err
 	}
@@ -66,10 +64,7 @@ func (f *Face) prospectInteractionRows(ctx context.Context, r *httpx.Request) (a
 	if err != nil {
 		return nil, nil, err
 	}
-	flt, err := interactionFilter(r)
-	if err != nil {
-		return nil, nil, err
-	}
+	flt := interactionFilter(r)
 	if flt.CreatedAfter, err = queryTime(r, "createdAfter", "start"); err != nil {
 		return nil, nil, err
 	}

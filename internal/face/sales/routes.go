@@ -159,14 +159,14 @@ func (f *Face) table() []line {
 		{"GET", anApp + "/instances", administer, f.instances, option{}},
 		{"POST", anApp + "/instances", administer, f.installApp, option{noTx: true}}, // waits for the app
 		{"GET", anInstance, administer, f.anInstance, option{}},
-		{"PUT", anInstance, administer, f.changeInstance, option{noTx: true}},                     // waits for the app
-		{"DELETE", anInstance, administer, f.uninstallApp, option{noTx: true}},                    // waits for the app
-		{"POST", anInstance + "/refresh", administer, f.refreshInstance, option{noTx: true}},      // waits for the app
-		{"POST", anInstance + "/retry", administer, f.retryInstance, option{noTx: true}},          // waits for the app
-		{"GET", anInstance + "/settings/form", administer, f.settingsForm, option{noTx: true}},    // asks the app
-		{"POST", anInstance + "/settings/check", administer, f.checkSettings, option{noTx: true}}, // asks the app
-		{"GET", anInstance + "/settings", administer, f.appSettings, option{noTx: true}},          // asks the app
-		{"PUT", anInstance + "/settings", administer, f.setAppSettings, option{noTx: true}},       // asks the app
+		{"PUT", anInstance, administer, f.changeInstance, option{noTx: true}},                              // waits for the app
+		{"DELETE", anInstance, administer, f.uninstallApp, option{noTx: true}},                             // waits for the app
+		{"POST", anInstance + "/refresh", administer, f.refreshInstance, option{noTx: true}},               // waits for the app
+		{"POST", anInstance + "/retry", administer, f.retryInstance, option{noTx: true}},                   // waits for the app
+		{"GET", anInstance + "/settings/form", administer, f.asked(f.settingsForm), option{noTx: true}},    // asks the app
+		{"POST", anInstance + "/settings/check", administer, f.asked(f.checkSettings), option{noTx: true}}, // asks the app
+		{"GET", anInstance + "/settings", administer, f.asked(f.appSettings), option{noTx: true}},          // asks the app
+		{"PUT", anInstance + "/settings", administer, f.asked(f.setAppSettings), option{noTx: true}},       // asks the app
 		{"GET", anInstance + "/events", administer, f.instanceEvents, option{}},
 		{"GET", "/admin/additional-fields", administer, f.extraFields, option{}},
 		{"PUT", "/admin/additional-fields", administer, f.setExtraFields, option{}},
