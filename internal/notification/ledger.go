@@ -104,9 +104,11 @@ func owed(r store.Reader, limit int) ([]row, error) {
 	rows, err := r.Query(`SELECT d.seq, d.operation_id, d.event, d.tries, d.next_at FROM notification_owed d WHERE d.tenant_id=? AND d.next_at<=?
 		AND NOT EXISTS (SELECT 1 FROM notification_owed e WHERE e.tenant_id=d.tenant_id AND e.contact_id=d.contact_id AND e.seq<d.seq AND e.next_at>?)
 		ORDER BY d.seq LIMIT ?`, r.Now(), r.Now(), limit)
-	return store.Collect(rows, err, func(rows *sql.Rows) (v row, err error) {
-		return v, rows.Scan(&v.seq, &v.operation, store.JSON(&v.event), &v.tries, store.Time(&v.at))
-	})
+	return store.Collect(rows, err, scanRow)
+}
+
+func scanRow(rows *sql.Rows) (v row, err error) {
+	return v, rows.Scan(&v.seq, &v.operation, store.JSON(&v.event), &v.tries, store.Time(&v.at))
 }
 
 // whole cuts a full batch where a transaction ends, so that what belongs together

@@ -518,3 +518,30 @@ func TestOneOfAGroup(t *testing.T) {
 		}
 	})
 }
+
+// A batch that ends before the row that places a contact still tells first that the
+// contact is there: what happened before it was placed is not news of a stranger.
+func TestNobodyHearsOfAStrangerFirst(t *testing.T) {
+	each(t, func(w *world) {
+		w.subscribe(w.root.ID, url)
+		p := w.person(w.root.ID, true)
+		for range 210 { // more than a batch
+			w.note(p)
+			w.clock.Advance(time.Millisecond)
+		}
+		if err := w.db.Write(bg, w.tenant, func(tx *store.Tx) error {
+			_, err := w.handovers.PlaceIn(tx, actor, p, handover.Arrival{Group: w.root.ID})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		w.drain()
+		said := w.said()
+		if len(said) != 211 || said[0] != "prospects.created "+p.String() {
+			t.Errorf("%d said, first %s", len(said), said[0])
+		}
+		if n := w.count("notification_owed"); n != 0 {
+			t.Errorf("%d still owed", n)
+		}
+	})
+}

@@ -65,10 +65,9 @@ func (s *Service) process(ctx context.Context, tenant id.ID, rows []row) error {
 	if err := b.load(rows); err != nil {
 		return err
 	}
-	for _, v := range rows {
-		if placed(v.event) {
-			b.fresh[v.event.Contact] = v
-		}
+	rows, err := b.upToPlaced(rows)
+	if err != nil {
+		return err
 	}
 	for _, v := range rows {
 		if err := b.tell(v); err != nil {
@@ -139,6 +138,47 @@ func (b *batch) load(rows []row) (err error) {
 		}
 	}
 	return nil
+}
+
+// upToPlaced finds the rows that tell of a contact's first work, and adds them,
+// with what stands before them of the same contact, where they are owed but not
+// among the rows: a contact may be placed after the rows were read, and a batch may
+// end before it. What happened to it earlier would else be told first.
+func (b *batch) upToPlaced(rows []row) ([]row, error) {
+	for _, v := range rows {
+		if placed(v.event) {
+			b.fresh[v.event.Contact] = v
+		}
+	}
+	var late []any
+	for _, v := range rows {
+		c := v.event.Contact
+		w, ok := b.work[c]
+		_, known := b.fresh[c]
+		if ok && !known && !w.UpdatedAt.Before(v.event.At) && !slices.Contains(late, any(c)) {
+			late = append(late, c)
+		}
+	}
+	have := rows[len(rows)-1].seq
+	for part := range slices.Chunk(late, 100) {
+		more, err := b.r.Query(`SELECT seq, operation_id, event, tries, next_at FROM notification_owed
+			WHERE tenant_id=? AND contact_id IN (?`+strings.Repeat(",?", len(part)-1)+`) AND seq>? ORDER BY seq`, append(part, have)...)
+		list, err := store.Collect(more, err, scanRow)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range list {
+			if _, known := b.fresh[v.event.Contact]; !known && placed(v.event) {
+				b.fresh[v.event.Contact] = v
+			}
+		}
+		for _, v := range list {
+			if f, ok := b.fresh[v.event.Contact]; ok && v.seq <= f.seq {
+				rows = append(rows, v)
+			}
+		}
+	}
+	return rows, nil
 }
 
 // key returns a key, the zero one when there is none any more.
