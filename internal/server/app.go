@@ -32,6 +32,7 @@ import (
 	"parley/internal/face/admin"
 	"parley/internal/face/platform"
 	"parley/internal/face/sales"
+	"parley/internal/face/targeting"
 	"parley/internal/handover"
 	"parley/internal/httpx"
 	"parley/internal/id"
@@ -86,6 +87,7 @@ type App struct {
 	metrics  *metrics.Registry
 	platform *platform.Face
 	sales    *sales.Face
+	target   *targeting.Face
 	operate  *admin.Face
 	clients  *platform.Operator
 	outside  []*egress.Client
@@ -228,6 +230,7 @@ func (a *App) build(box *secret.Box, o Options) error {
 		Conversations: a.Conversations, Agents: a.Agents, Handovers: a.Handovers, Interactions: a.Interactions, Quotes: a.Quotes, Intake: a.Intake, Clock: a.clock,
 		Notifications: a.Notifications, Webhooks: a.Webhooks, Apps: a.Apps, URL: o.url})
 	a.Notifications.Draw(a.sales.Renderer())
+	a.target = targeting.New(targeting.Services{Access: a.Access, Tenants: a.Tenants, Clock: a.clock})
 	a.sockets = socketio.New(a.socketOptions())
 	a.live = realtime.New(a.DB, a.sockets, a.platform, box, a.log)
 	return a.serveable(o, idem)

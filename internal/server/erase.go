@@ -3,6 +3,7 @@ package server
 import (
 	"parley/internal/contact"
 	"parley/internal/face/sales"
+	"parley/internal/face/targeting"
 	"parley/internal/idempotency"
 	"parley/internal/store"
 )
@@ -22,8 +23,11 @@ func forgetAnswers(tx *store.Tx, idem *idempotency.Ledger, e contact.Erased) err
 
 // knownScopes lists the scopes of the faces that say them.
 func knownScopes(face string) []string {
-	if face == sales.Name {
+	switch face {
+	case sales.Name:
 		return sales.Scopes()
+	case targeting.Name:
+		return targeting.Scopes()
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func (a *App) faces(o Options) []httpx.Face {
 	}
 	out := []httpx.Face{own}
 	if a.cfg.Has(config.RoleAPI) {
-		out = append(out, files.HTTP(a.Conversations.Files()), a.platform.HTTP(), a.sales.HTTP(), a.operate.HTTP(), a.clients.HTTP())
+		out = append(out, files.HTTP(a.Conversations.Files()), a.platform.HTTP(), a.sales.HTTP(), a.target.HTTP(), a.operate.HTTP(), a.clients.HTTP())
 	}
 	return out
 }

@@ -13,6 +13,7 @@ import (
 	"parley/internal/face/admin"
 	"parley/internal/face/platform"
 	"parley/internal/face/sales"
+	"parley/internal/face/targeting"
 	"parley/internal/httpx"
 )
 
@@ -35,6 +36,16 @@ func TestSalesDescribesItsRoutes(t *testing.T) {
 	}
 	if diff := cmp.Diff(table(sales.New(sales.Services{}).HTTP()), spec.Routes()); diff != "" {
 		t.Errorf("the routes (-) and api/sales.yaml (+) differ:\n%s", diff)
+	}
+}
+
+func TestTargetingDescribesItsRoutes(t *testing.T) {
+	spec, err := Load("targeting")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(table(targeting.New(targeting.Services{}).HTTP()), spec.Routes()); diff != "" {
+		t.Errorf("the routes (-) and api/targeting.yaml (+) differ:\n%s", diff)
 	}
 }
 

@@ -136,8 +136,15 @@ func (s *Spec) find(method, path string) (*operation, map[string]string) {
 		found, same := map[string]string{}, 0
 		for j, want := range op.segments {
 			switch {
-			case strings.HasPrefix(want, "{"):
-				found[strings.Trim(want, "{}")] = segments[j]
+			case strings.HasPrefix(want, "{"): // "{slug}:upsert" too
+				name, tail, _ := strings.Cut(want[1:], "}")
+				value, ok := strings.CutSuffix(segments[j], tail)
+				if !ok {
+					same = -len(segments) * 2
+				} else if tail != "" {
+					same++
+				}
+				found[name] = value
 			case want == segments[j]:
 				same++
 			default:

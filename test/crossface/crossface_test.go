@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 var update = flag.Bool("update", false, "write docs/crossface.md")
 
 // Every way to write a fact is seen by every way to read it.
 func TestWhatOneWritesEveryOtherReads(t *testing.T) {
-	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		w := newWorld(t, r)
 		for _, f := range facts {
 			befores := []string{""}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"parley/internal/agent"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // person is somebody new, for one way to write.
@@ -30,10 +30,10 @@ func newPerson() *person {
 // subscription.
 type world struct {
 	*testing.T
-	tenant   *salestest.Tenant
-	sales    *salestest.Caller
-	user     *salestest.Caller // of the sales API, acts for ann
-	platform *salestest.Caller
+	tenant   *apitest.Tenant
+	sales    *apitest.Caller
+	user     *apitest.Caller // of the sales API, acts for ann
+	platform *apitest.Caller
 	ann      agent.Agent
 	shop     agent.Group
 	hooks    *receiver
@@ -71,7 +71,7 @@ const (
 	rules = "/api/saas/crm/automations"
 )
 
-func newWorld(t *testing.T, r *salestest.Rig) *world {
+func newWorld(t *testing.T, r *apitest.Rig) *world {
 	w := &world{T: t, tenant: r.NewTenant("Cross"), hooks: newReceiver(t)}
 	w.sales, w.platform = w.tenant.Caller(), w.tenant.Platform()
 	w.shop = w.tenant.Group("Shop", w.tenant.Root.ID)
@@ -90,7 +90,7 @@ func (w *world) in(t *testing.T) *world {
 	out, tenant, rig := *w, *w.tenant, *w.tenant.Rig
 	rig.TB, tenant.Rig = t, &rig
 	out.T, out.tenant = t, &tenant
-	for _, c := range []**salestest.Caller{&out.sales, &out.user, &out.platform} {
+	for _, c := range []**apitest.Caller{&out.sales, &out.user, &out.platform} {
 		caller := **c
 		caller.Tenant, *c = &tenant, &caller
 	}

@@ -21,7 +21,7 @@ import (
 	"parley/internal/id"
 	"parley/internal/store"
 	"parley/internal/verify"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // The marks of one person: a word that every text of theirs holds, and a phone.
@@ -97,7 +97,7 @@ func owned(t *testing.T, db *store.DB, ids []id.ID) (found []string) {
 }
 
 // connected waits for the tenant's number at the simulated provider.
-func connected(r *salestest.Rig, tn *salestest.Tenant) (accounts []channel.Account) {
+func connected(r *apitest.Rig, tn *apitest.Tenant) (accounts []channel.Account) {
 	r.Eventually("the tenant has a number", func() bool {
 		var err error
 		accounts, err = r.App.Accounts.List(context.Background(), tn.ID)
@@ -108,7 +108,7 @@ func connected(r *salestest.Rig, tn *salestest.Tenant) (accounts []channel.Accou
 
 // fill writes everything that can be known of a person, under two ids that become
 // one, and returns both.
-func fill(t *testing.T, tn *salestest.Tenant, sales, crm *salestest.Caller) (ids []id.ID) {
+func fill(t *testing.T, tn *apitest.Tenant, sales, crm *apitest.Caller) (ids []id.ID) {
 	ctx := context.Background()
 	lead := func(phone, n string) id.ID {
 		a := sales.Post("/lead/retail", map[string]any{"utmSource": "web " + mark, "firstName": mark + n, "lastName": "Last" + mark, "phones": []string{"+" + phone},
@@ -174,7 +174,7 @@ func fill(t *testing.T, tn *salestest.Tenant, sales, crm *salestest.Caller) (ids
 }
 
 func TestAnErasedPersonLeavesNothing(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true, Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true, Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		ctx := context.Background()
 		tn := r.NewTenant("Acme")
 		sales, crm := tn.Caller(), tn.Platform()
@@ -254,7 +254,7 @@ func TestAnErasedPersonLeavesNothing(t *testing.T) {
 // the first commit on, and a job takes the rest.
 func TestALongHistoryIsErasedInPieces(t *testing.T) {
 	for _, quiet := range []bool{true, false} {
-		salestest.Each(t, salestest.Options{Quiet: quiet, Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+		apitest.Each(t, apitest.Options{Quiet: quiet, Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 			ctx := context.Background()
 			tn := r.NewTenant("Acme")
 			sales, crm := tn.Caller(), tn.Platform()
@@ -280,7 +280,7 @@ func TestALongHistoryIsErasedInPieces(t *testing.T) {
 				t.Fatal(err)
 			}
 			sales.Get("/prospect/"+c.ID.String()).Refused(404, "NOT_FOUND")
-			for what, a := range map[string]salestest.Answer{"interactions": sales.Get("/prospects/interactions?limit=100"), "message": crm.Get("/api/crm/messages/" + message.String()),
+			for what, a := range map[string]apitest.Answer{"interactions": sales.Get("/prospects/interactions?limit=100"), "message": crm.Get("/api/crm/messages/" + message.String()),
 				"conversations": crm.Get("/api/saas/crm/conversations")} {
 				if strings.Contains(string(a.Body), mark) {
 					t.Errorf("%s show the person: %s", what, a.Body)
@@ -307,7 +307,7 @@ func TestALongHistoryIsErasedInPieces(t *testing.T) {
 // What the sales API writes of a person while everything runs: notifications on
 // their way and answers to them, what apps told, ratings, carts, offers.
 func TestAnErasedPersonIsInNoNotification(t *testing.T) {
-	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		ctx := context.Background()
 		tn := r.NewTenant("Acme")
 		key, _, err := r.App.Access.Create(ctx, tn.ID, access.NewKey{Face: "sales", Name: "all"})

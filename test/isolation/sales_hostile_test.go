@@ -9,13 +9,13 @@ import (
 	"strings"
 	"testing"
 
+	"parley/test/apitest"
 	"parley/test/contract"
 	"parley/test/platformtest"
-	"parley/test/salestest"
 )
 
 // rowsOf counts what the database holds, table by table.
-func rowsOf(t *testing.T, r *salestest.Rig) map[string]int {
+func rowsOf(t *testing.T, r *apitest.Rig) map[string]int {
 	t.Helper()
 	return (&platformtest.Rig{TB: t, DB: r.App.DB}).Rows()
 }
@@ -24,7 +24,7 @@ func rowsOf(t *testing.T, r *salestest.Rig) map[string]int {
 var reactions = []string{"job", "job_queue", "lane", "event", "event_horizon", "outbox", "message", "activity", "webhook_delivery"}
 
 // refusal complains unless an answer is a 400 in this API's envelope.
-func refusal(t *testing.T, what string, a salestest.Answer) {
+func refusal(t *testing.T, what string, a apitest.Answer) {
 	t.Helper()
 	if a.Status != 400 || a.Str("code") == "" || a.Str("message") == "" || a.Str("summary") == "" {
 		t.Errorf("%s: %d %s", what, a.Status, a.Body)
@@ -36,7 +36,7 @@ func TestSalesMalformedBodies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eachSeller(t, func(t *testing.T, r *salestest.Rig, us, _, _ *seller) {
+	eachSeller(t, func(t *testing.T, r *apitest.Rig, us, _, _ *seller) {
 		before := rowsOf(t, r)
 		for _, name := range slices.Sorted(maps.Keys(spec.Bodies())) {
 			method, path, _ := strings.Cut(name, " ")
@@ -64,7 +64,7 @@ func TestSalesWrongTypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eachSeller(t, func(t *testing.T, r *salestest.Rig, us, _, _ *seller) {
+	eachSeller(t, func(t *testing.T, r *apitest.Rig, us, _, _ *seller) {
 		tried := 0
 		bodied := spec.Bodies()
 		for _, name := range slices.Sorted(maps.Keys(bodied)) {
@@ -103,7 +103,7 @@ func TestSalesWrongTypes(t *testing.T) {
 
 // bare calls without holding the exchange against the description, which null,
 // where it counts as absent, does not know.
-func bare(t *testing.T, o *salestest.Caller, method, path string, body any) int {
+func bare(t *testing.T, o *apitest.Caller, method, path string, body any) int {
 	t.Helper()
 	raw, err := json.Marshal(body)
 	if err != nil {
@@ -130,7 +130,7 @@ func TestSalesQueriesOfTheWrongType(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eachSeller(t, func(t *testing.T, r *salestest.Rig, us, _, _ *seller) {
+	eachSeller(t, func(t *testing.T, r *apitest.Rig, us, _, _ *seller) {
 		for name, params := range spec.Queries() {
 			method, path, _ := strings.Cut(name, " ")
 			for _, p := range params {

@@ -11,7 +11,7 @@ import (
 	"parley/internal/face/sales"
 	"parley/internal/httpx"
 	"parley/internal/id"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 const salesBase = "/api/v1"
@@ -55,8 +55,8 @@ func TestEverySalesRouteHasASample(t *testing.T) {
 
 // eachSeller runs f with somebody in one group of an account, somebody in the
 // group beside it, and somebody in another account.
-func eachSeller(t *testing.T, f func(t *testing.T, r *salestest.Rig, us, sibling, stranger *seller)) {
-	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+func eachSeller(t *testing.T, f func(t *testing.T, r *apitest.Rig, us, sibling, stranger *seller)) {
+	apitest.Each(t, apitest.Options{Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		acme, other := r.NewTenant("Acme"), r.NewTenant("Other")
 		north, south := acme.Group("North", id.Zero), acme.Group("South", id.Zero)
 		f(t, r, sell(t, acme, "North", north), sell(t, acme, "South!", south), sell(t, other, "Stranger", other.Root))
@@ -64,7 +64,7 @@ func eachSeller(t *testing.T, f func(t *testing.T, r *salestest.Rig, us, sibling
 }
 
 // call sends a route's sample.
-func (o *seller) sample(as *salestest.Caller, name string, over map[string]string) salestest.Answer {
+func (o *seller) sample(as *apitest.Caller, name string, over map[string]string) apitest.Answer {
 	s := salesSamples[name]
 	method, path, _ := strings.Cut(name, " ")
 	path = o.filled(path, over) + o.filled(s.query, nil)
@@ -78,7 +78,7 @@ func (o *seller) sample(as *salestest.Caller, name string, over map[string]strin
 }
 
 // with returns the owner calling with another key of the same group and agent.
-func (o *seller) with(name string, scopes ...string) *salestest.Caller {
+func (o *seller) with(name string, scopes ...string) *apitest.Caller {
 	o.Helper()
 	n := access.NewKey{Group: o.Key.Group, User: o.Key.User, Scopes: scopes}
 	if salesSamples[name].whole {
@@ -88,7 +88,7 @@ func (o *seller) with(name string, scopes ...string) *salestest.Caller {
 }
 
 // caller is who makes a call as the owner.
-func (o *seller) caller(name string) *salestest.Caller {
+func (o *seller) caller(name string) *apitest.Caller {
 	if salesSamples[name].whole {
 		return o.boss
 	}
@@ -98,7 +98,7 @@ func (o *seller) caller(name string) *salestest.Caller {
 // Every route x a key with its scope, one with every other scope, none, a wrong
 // one and a disabled one.
 func TestSalesScopes(t *testing.T) {
-	eachSeller(t, func(t *testing.T, r *salestest.Rig, us, _, _ *seller) {
+	eachSeller(t, func(t *testing.T, r *apitest.Rig, us, _, _ *seller) {
 		routes := salesRoutes()
 		names := slices.Sorted(maps.Keys(routes))
 		slices.SortStableFunc(names, func(a, b string) int { return takes(a) - takes(b) })
@@ -166,7 +166,7 @@ func (o *seller) renew(t *testing.T, name string) {
 	}
 }
 
-func succeeds(t *testing.T, name string, a salestest.Answer) {
+func succeeds(t *testing.T, name string, a apitest.Answer) {
 	t.Helper()
 	s := salesSamples[name]
 	switch {
@@ -184,7 +184,7 @@ var placeholder = regexp.MustCompile(`\{(\w+)\}`)
 // What is another account's, or another group's, answers as what nobody has; what
 // is no id is said to be none.
 func TestSalesIsolation(t *testing.T) {
-	eachSeller(t, func(t *testing.T, r *salestest.Rig, us, sibling, stranger *seller) {
+	eachSeller(t, func(t *testing.T, r *apitest.Rig, us, sibling, stranger *seller) {
 		for _, name := range slices.Sorted(maps.Keys(salesRoutes())) {
 			_, path, _ := strings.Cut(name, " ")
 			for _, m := range placeholder.FindAllStringSubmatch(path, -1) {
@@ -245,7 +245,7 @@ func refusesForeign(t *testing.T, us, sibling, stranger *seller, name string) {
 
 // No list holds anything of others, whatever it is asked for.
 func TestSalesListsHoldOnlyTheirOwn(t *testing.T) {
-	eachSeller(t, func(t *testing.T, r *salestest.Rig, us, sibling, stranger *seller) {
+	eachSeller(t, func(t *testing.T, r *apitest.Rig, us, sibling, stranger *seller) {
 		for _, name := range slices.Sorted(maps.Keys(salesRoutes())) {
 			s, ok := salesSamples[name]
 			if !ok || !strings.HasPrefix(name, "GET ") || s.everybody {

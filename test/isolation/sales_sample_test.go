@@ -10,7 +10,7 @@ import (
 	"parley/internal/agent"
 	"parley/internal/app/apptest"
 	"parley/internal/id"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // sample is a call with which a route of the sales API succeeds. {noun} in the
@@ -233,8 +233,8 @@ var made = []string{"prospectId", "groupId", "agentId", "interactionId", "quoteI
 // seller is somebody with a key that acts for an agent of a group, and one of
 // every thing there.
 type seller struct {
-	*salestest.Caller
-	boss  *salestest.Caller // the same agent with a key of the whole account
+	*apitest.Caller
+	boss  *apitest.Caller // the same agent with a key of the whole account
 	name  string
 	group agent.Group
 	// backend is the other side of the seller's app, line the tenant's number.
@@ -244,7 +244,7 @@ type seller struct {
 	n       int
 }
 
-func sell(t *testing.T, tenant *salestest.Tenant, name string, group agent.Group) *seller {
+func sell(t *testing.T, tenant *apitest.Tenant, name string, group agent.Group) *seller {
 	t.Helper()
 	boss := tenant.Agent("Boss", "of "+name, group.ID)
 	o := &seller{Caller: tenant.As(boss), boss: tenant.WithKey(access.NewKey{User: boss.ID}), name: name, group: group, ids: map[string]string{}}

@@ -10,13 +10,13 @@ import (
 
 	"parley/internal/access"
 	"parley/internal/id"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 var adminStart = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 func TestGroupsAndAgentsAreAdministrated(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		tn := r.NewTenant("Acme")
 		c := tn.Caller("admin", "leads:write", "prospects:read")
 		g := c.Post("/admin/groups", map[string]any{"name": "Shop", "type": []string{"store"}, "timezone": "America/Sao_Paulo", "countryCode": "br", "language": "pt-BR",
@@ -82,15 +82,15 @@ func TestGroupsAndAgentsAreAdministrated(t *testing.T) {
 }
 
 func TestIntegrationsAreAdministrated(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		tn := r.NewTenant("Acme")
 		c := tn.Caller("admin")
 		shop, other := tn.Group("Shop", id.Zero), tn.Group("Other", id.Zero)
 		ana := tn.Agent("Ana", "", shop.ID)
 		made := c.Post("/admin/integrations", map[string]any{"name": "My app", "group": shop.ID.String(), "user": ana.ID.String(), "scopes": []string{"prospects:read", "admin"}, "rateLimit": 100}).OK()
 		key, iid := made.Str("apiKey"), made.Str("id")
-		as := func(token string) *salestest.Caller { return &salestest.Caller{Tenant: tn, Token: token} }
-		with := func(token, method, path string, body any) salestest.Answer {
+		as := func(token string) *apitest.Caller { return &apitest.Caller{Tenant: tn, Token: token} }
+		with := func(token, method, path string, body any) apitest.Answer {
 			return as(token).Do(method, "/api/v1"+path, body)
 		}
 		with(key, "GET", "/integration", nil).OK()
@@ -136,7 +136,7 @@ func TestIntegrationsAreAdministrated(t *testing.T) {
 }
 
 func TestTheAccountAndItsWords(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		tn, other := r.NewTenant("Acme"), r.NewTenant("Other")
 		c := tn.Caller("admin", "leads:write")
 		if list := c.Get("/admin/accounts").OK().List(); len(list) != 1 || list[0]["id"] != tn.ID.String() || list[0]["mergePeriodDays"] != 90.0 {
@@ -188,7 +188,7 @@ func TestTheAccountAndItsWords(t *testing.T) {
 }
 
 func TestTheDeskOfAnAgent(t *testing.T) {
-	salestest.Each(t, salestest.Options{At: adminStart}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{At: adminStart}, func(t *testing.T, r *apitest.Rig) {
 		tn := r.NewTenant("Acme")
 		shop := tn.Group("Shop", id.Zero)
 		ana, ben := tn.Agent("Ana", "", shop.ID), tn.Agent("Ben", "", shop.ID)
@@ -231,7 +231,7 @@ func TestTheDeskOfAnAgent(t *testing.T) {
 }
 
 func TestALoopbackChannel(t *testing.T) {
-	salestest.Each(t, salestest.Options{}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{}, func(t *testing.T, r *apitest.Rig) {
 		tn := r.NewTenant("Acme")
 		c := tn.Caller()
 		made := c.Post("/admin/channels", map[string]any{"channel": "whatsapp", "channelId": "loop-" + tn.Code, "provider": map[string]any{"type": "loopback"}}).OK()

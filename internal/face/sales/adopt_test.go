@@ -4,18 +4,18 @@ import (
 	"testing"
 
 	"parley/internal/tenant"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // The first key of this API makes every contact of the account a prospect: those
 // who were there before it, archived ones too, and those who come after it.
 func TestPlatformContactsAreProspects(t *testing.T) {
-	salestest.Each(t, salestest.Options{}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{}, func(t *testing.T, r *apitest.Rig) {
 		made, err := r.App.Tenants.Create(bg, tenant.NewTenant{Name: "Acme"}) // without groups
 		if err != nil {
 			t.Fatal(err)
 		}
-		acme := &salestest.Tenant{Rig: r, Tenant: made}
+		acme := &apitest.Tenant{Rig: r, Tenant: made}
 		p := acme.Platform()
 		lead := func(phone string) string {
 			t.Helper()

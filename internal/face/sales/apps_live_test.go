@@ -9,13 +9,13 @@ import (
 	"github.com/coder/websocket"
 
 	"parley/internal/app/apptest"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // What an app sends to agents is heard at once by the account's sockets, and by no
 // other account's.
 func TestANotificationOfAnAppIsToldLive(t *testing.T) {
-	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		acme, globex := r.NewTenant("Acme"), r.NewTenant("Globex")
 		asha := acme.Agent("Asha", "Rao", acme.Root.ID)
 		back := apptest.New(t, "cal", "s3cret")

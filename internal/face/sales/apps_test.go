@@ -12,7 +12,7 @@ import (
 	"parley/internal/app"
 	"parley/internal/app/apptest"
 	"parley/internal/automation"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 const icon = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -28,7 +28,7 @@ func newApp(b *apptest.Backend) map[string]any {
 // An app from its registration to its end, over the API, with the app as a real
 // server on the other side that uses its key.
 func TestAnAppOverTheAPI(t *testing.T) {
-	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		admin := acme.Caller()
 		shop := acme.Group("Shop", acme.Root.ID)
@@ -39,7 +39,7 @@ func TestAnAppOverTheAPI(t *testing.T) {
 		if made.Status != http.StatusCreated || made.Str("clientSecret") != "s3cret" || len(made.Str("privateKey")) != 64 {
 			t.Errorf("%d %s", made.Status, made.Body)
 		}
-		for _, a := range []salestest.Answer{admin.Get("/admin/app/" + id).OK(), admin.Get("/admin/apps").OK()} {
+		for _, a := range []apitest.Answer{admin.Get("/admin/app/" + id).OK(), admin.Get("/admin/apps").OK()} {
 			if strings.Contains(string(a.Body), "s3cret") || strings.Contains(string(a.Body), made.Str("privateKey")) || !strings.Contains(string(a.Body), "calendar") {
 				t.Errorf("%s", a.Body)
 			}
@@ -53,7 +53,7 @@ func TestAnAppOverTheAPI(t *testing.T) {
 		admin.Post("/admin/app/"+id+"/instances", map[string]any{"group": shop.ID.String()}).Refused(409, "CONFLICT")
 		key, _ := back.Key()
 		at := "/admin/app-instance/" + i.Str("id")
-		as := func(key, method, path string, body any) salestest.Answer {
+		as := func(key, method, path string, body any) apitest.Answer {
 			t.Helper()
 			return r.Call(method, "/api/v1"+path+"?api-key="+url.QueryEscape(key), body)
 		}
@@ -151,7 +151,7 @@ func TestAnAppOverTheAPI(t *testing.T) {
 // The server may be stopped whenever it likes: what an app has yet to hear is told
 // when it runs again, and an app that is down is shown as pending meanwhile.
 func TestAnAppThatIsDownIsPending(t *testing.T) {
-	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		admin := acme.Caller()
 		back := apptest.New(t, "cal", "s3cret")
@@ -172,7 +172,7 @@ func TestAnAppThatIsDownIsPending(t *testing.T) {
 
 // What agents see of apps.
 func TestAppsForAgents(t *testing.T) {
-	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		acme, globex := r.NewTenant("Acme"), r.NewTenant("Globex")
 		admin := acme.Caller()
 		shop, other := acme.Group("Shop", acme.Root.ID), acme.Group("Other", acme.Root.ID)
@@ -203,7 +203,7 @@ func TestAppsForAgents(t *testing.T) {
 		admin.Get("/as-user/reports").Refused(409, "INTEGRATION_HAS_NO_USER")
 
 		push := map[string]any{"type": "reminder", "target": map[string]any{"user": []string{asha.ID.String(), far.ID.String()}, "role": []string{"owner"}}, "platforms": map[string]any{"desktop": map[string]any{"title": "Hi"}}}
-		send := func(key string, body any) salestest.Answer {
+		send := func(key string, body any) apitest.Answer {
 			return r.Call("POST", "/api/v1/apps/notifications", body, "X-API-Key", key)
 		}
 		send(key, push).Refused(400, "UNEXPECTED_ERROR")

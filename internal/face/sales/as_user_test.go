@@ -8,11 +8,11 @@ import (
 	"parley/internal/agent"
 	"parley/internal/handover"
 	"parley/internal/id"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 func TestTransfer(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		w := newCrew(r)
 		all, north := w.Caller(), w.In(w.north.ID)
 		p := lead(north, map[string]any{"phones": phones("+919876543210")})
@@ -43,24 +43,24 @@ func TestTransfer(t *testing.T) {
 }
 
 func TestActingAsAUser(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		w := newCrew(r)
 		all := w.Caller()
 		asha := w.WithKey(access.NewKey{Group: w.north.ID, User: w.asha.ID})
 		p := lead(asha, map[string]any{"firstName": "Ann", "phones": phones("+919876543210")})
 		at := "/prospect/" + p + "/as-user/"
 
-		for _, call := range []func(c *salestest.Caller) salestest.Answer{
-			func(c *salestest.Caller) salestest.Answer { return c.Get("/as-user/transfer") },
-			func(c *salestest.Caller) salestest.Answer { return c.Get("/as-user/archiving-reasons") },
-			func(c *salestest.Caller) salestest.Answer { return c.Get("/as-user/labels") },
-			func(c *salestest.Caller) salestest.Answer {
+		for _, call := range []func(c *apitest.Caller) apitest.Answer{
+			func(c *apitest.Caller) apitest.Answer { return c.Get("/as-user/transfer") },
+			func(c *apitest.Caller) apitest.Answer { return c.Get("/as-user/archiving-reasons") },
+			func(c *apitest.Caller) apitest.Answer { return c.Get("/as-user/labels") },
+			func(c *apitest.Caller) apitest.Answer {
 				return c.Post(at+"transfer", map[string]any{"group": w.south.ID.String()})
 			},
-			func(c *salestest.Caller) salestest.Answer {
+			func(c *apitest.Caller) apitest.Answer {
 				return c.Post(at+"archive", map[string]any{"archivingReason": "converted"})
 			},
-			func(c *salestest.Caller) salestest.Answer { return c.Post(at+"label", map[string]any{"label": "hot"}) },
+			func(c *apitest.Caller) apitest.Answer { return c.Post(at+"label", map[string]any{"label": "hot"}) },
 		} {
 			call(all).Refused(409, "INTEGRATION_HAS_NO_USER")
 			call(w.As(w.asha, "prospects:read", "prospects:write")).Refused(403, "INVALID_SCOPE")

@@ -13,7 +13,7 @@ import (
 	"parley/internal/agent"
 	"parley/internal/fault"
 	"parley/internal/store"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // published is the request of a lead to the letter as the original's own page shows
@@ -31,7 +31,7 @@ const published = `{"priority": 0, "provider": "Webmotors", "providerLeadId": "s
 "product": {"make": "Apple", "model": "MQD32LL/A", "detail": "13-inch MacBook Air\n8GB\n", "sku": 6443034, "price": {"amount": 0, "currency": "usd"}}}`
 
 func TestThePublishedLeadIsTaken(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		c := r.NewTenant("Acme").Caller()
 		a := c.Post("/lead/retail", published).OK()
 		for path, want := range map[string]any{"interactions.1": nil, "interactions.0.status": "answered", "interactions.0.output.question.threadUrl": "string",
@@ -51,7 +51,7 @@ func TestThePublishedLeadIsTaken(t *testing.T) {
 // TestTheFirstSourceStays: what a prospect of another API shows as its one lead is
 // still the first of its leads when it asks here.
 func TestTheFirstSourceStays(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true, At: monday}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true, At: monday}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		c, p := acme.Caller(), acme.Platform()
 		pid := p.Post("/api/saas/crm/leads", `{"firstName":"Ann","phone":"919876543210","source":"website"}`).OK().Str("data._id")
@@ -76,7 +76,7 @@ func TestTheFirstSourceStays(t *testing.T) {
 
 // TestAUserWhoLeft: nobody acts as an agent who is not active any more.
 func TestAUserWhoLeft(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		w := newCrew(r)
 		bg := context.Background()
 		c := w.WithKey(access.NewKey{Group: w.north.ID, User: w.asha.ID})
@@ -84,7 +84,7 @@ func TestAUserWhoLeft(t *testing.T) {
 		at := "/prospect/" + p + "/as-user/"
 		refused := func(when string) {
 			t.Helper()
-			for _, a := range []salestest.Answer{c.Get("/as-user/transfer"), c.Get("/as-user/labels"), c.Get("/as-user/archiving-reasons"),
+			for _, a := range []apitest.Answer{c.Get("/as-user/transfer"), c.Get("/as-user/labels"), c.Get("/as-user/archiving-reasons"),
 				c.Post(at+"label", map[string]any{"label": "hot"}), c.Post(at+"archive", map[string]any{"archivingReason": "converted"}),
 				c.Post(at+"transfer", map[string]any{"group": w.north.ID.String()}), c.Post(at+"claim", map[string]any{}), c.Post(at+"unarchive", map[string]any{}),
 				c.Post(at+"reminder", map[string]any{"at": nil}), c.Get("/as-user/reports"), c.Get(at + "buttons"), c.Get("/as-user/notifications")} {
@@ -110,10 +110,10 @@ func TestAUserWhoLeft(t *testing.T) {
 // TestARepeatedLeadAfterARefresh: a repeated call is the same call, whichever
 // secret of the key it brings and wherever it brings it.
 func TestARepeatedLeadAfterARefresh(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		c := acme.Caller()
-		post := func(query, token string) salestest.Answer {
+		post := func(query, token string) apitest.Answer {
 			headers := []string{"Idempotency-Key", "lead-1"}
 			if token != "" {
 				headers = append(headers, "X-API-Key", token)
@@ -121,7 +121,7 @@ func TestARepeatedLeadAfterARefresh(t *testing.T) {
 			return r.Call("POST", "/api/v1/lead/retail"+query, `{"utmSource":"x","phones":["+919876543210"]}`, headers...)
 		}
 		first := post("?api-key="+c.Token, "").OK()
-		again := func(what string, a salestest.Answer) {
+		again := func(what string, a apitest.Answer) {
 			t.Helper()
 			if a.Status != http.StatusOK || string(a.Body) != string(first.Body) || a.Header.Get("Idempotency-Replayed") != "true" {
 				t.Errorf("%s: %d %s", what, a.Status, a.Body)
@@ -144,7 +144,7 @@ func TestARepeatedLeadAfterARefresh(t *testing.T) {
 // TestWordsOfTheWire: whoever reads this API's documents knows prospects, no
 // contacts, and what is sent as additionalData is called that.
 func TestWordsOfTheWire(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		w := newCrew(r)
 		c := w.Caller()
 		p := lead(c, map[string]any{"phones": phones("+919876543210")})
@@ -152,7 +152,7 @@ func TestWordsOfTheWire(t *testing.T) {
 		asha, boss := w.As(w.asha), w.WithKey(access.NewKey{User: w.bela.ID})
 		c.Post("/prospect/"+p+"/transfer", map[string]any{"user": w.asha.ID.String()}).OK()
 		long := strings.Repeat("x", 200)
-		for _, a := range []salestest.Answer{
+		for _, a := range []apitest.Answer{
 			c.Patch("/prospect/"+p, map[string]any{"phone": "+919876543211"}), c.Patch("/prospect/"+p, map[string]any{"email": "b@example.com"}),
 			boss.Post("/prospect/"+p+"/as-user/claim", map[string]any{}),
 			c.Patch("/prospect/"+p+"/additionalData", map[string]any{long: 1}), c.Patch("/prospect/"+p+"/additionalData", map[string]any{"": 1}),
@@ -176,7 +176,7 @@ func TestWordsOfTheWire(t *testing.T) {
 // TestKeysAndTheirGroups: a group is not deleted under its keys, whoever is faster,
 // and no key is bound to what is gone.
 func TestKeysAndTheirGroups(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		bg, boss := context.Background(), acme.Caller()
 		gone, who := acme.Group("Gone", acme.Root.ID), acme.Agent("Asha", "Rao", acme.Root.ID)

@@ -5,14 +5,14 @@ import (
 	"time"
 
 	"parley/internal/id"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // TestOddEvents holds what no client should send, and some do, to answers that
 // every client can read.
 func TestOddEvents(t *testing.T) {
 	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-	salestest.Each(t, salestest.Options{At: now, Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{At: now, Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		shop := acme.Group("Shop", id.Zero)
 		c := acme.In(shop.ID)

@@ -17,11 +17,11 @@ import (
 	"parley/internal/handover"
 	"parley/internal/id"
 	"parley/internal/store"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // prospectOf makes a prospect in a group.
-func prospectOf(t *salestest.Tenant, phone string, group id.ID) string {
+func prospectOf(t *apitest.Tenant, phone string, group id.ID) string {
 	t.Helper()
 	cid, err := store.Write(context.Background(), t.App.DB, t.ID, func(tx *store.Tx) (id.ID, error) {
 		card, err := t.App.Deals.CreateIn(tx, "test", deal.NewCard{New: contact.New{FirstName: "Asha", Phone: "+" + phone}})
@@ -46,7 +46,7 @@ func idsOf(list []map[string]any) (out []string) {
 
 func TestInteractions(t *testing.T) {
 	now := time.Date(2020, 10, 28, 3, 0, 0, 0, time.UTC)
-	salestest.Each(t, salestest.Options{At: now, Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{At: now, Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		shop, other := acme.Group("Shop", id.Zero), acme.Group("Other", id.Zero)
 		asha := acme.Agent("Asha", "Rao", shop.ID)
@@ -112,7 +112,7 @@ func parse(t *testing.T, s string) id.ID {
 	return v
 }
 
-func checkLists(t *testing.T, c *salestest.Caller, at string, all []string) {
+func checkLists(t *testing.T, c *apitest.Caller, at string, all []string) {
 	t.Helper()
 	whole := "/prospects/interactions"
 	for _, q := range []string{"?via=instagram&via=inboundCall", "?via[0]=instagram&via[1]=inboundCall", "?via[]=instagram&via[]=inboundCall"} {
@@ -177,7 +177,7 @@ func checkLists(t *testing.T, c *salestest.Caller, at string, all []string) {
 	c.Get(whole+"?limit=0").Refused(http.StatusBadRequest, "SCHEMA_VALIDATION_FAILED")
 }
 
-func checkUpdates(t *testing.T, c *salestest.Caller, p, question, message, note string) {
+func checkUpdates(t *testing.T, c *apitest.Caller, p, question, message, note string) {
 	t.Helper()
 	at := "/prospect/" + p + "/interaction/"
 	a := c.Put(at+question, map[string]any{"type": "question", "answer": "Ten"}).OK()
@@ -193,7 +193,7 @@ func checkUpdates(t *testing.T, c *salestest.Caller, p, question, message, note 
 	c.Put(at+id.New().String(), map[string]any{"type": "message", "status": "read"}).Refused(http.StatusNotFound, "NOT_FOUND")
 }
 
-func checkRefusals(t *testing.T, acme *salestest.Tenant, c *salestest.Caller, p, foreign string, other agent.Group, all []string) {
+func checkRefusals(t *testing.T, acme *apitest.Tenant, c *apitest.Caller, p, foreign string, other agent.Group, all []string) {
 	t.Helper()
 	event := map[string]any{"type": "note", "content": "x"}
 	for _, who := range []string{foreign, id.New().String(), "zzzzzzzzzzzzzzzzzzzzzzzz"} {
@@ -220,7 +220,7 @@ func checkRefusals(t *testing.T, acme *salestest.Tenant, c *salestest.Caller, p,
 // TestOldInteractions: without a limit a list is of the last 31 days, with one it
 // goes back as far as there is something (reference §4.4).
 func TestOldInteractions(t *testing.T) {
-	salestest.Each(t, salestest.Options{At: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{At: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		c := acme.Caller()
 		p := prospectOf(acme, "919876543210", acme.Root.ID)

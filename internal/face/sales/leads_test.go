@@ -13,7 +13,7 @@ import (
 	"parley/internal/agent"
 	"parley/internal/id"
 	"parley/internal/tenant"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // sample is the seed's own request of a lead, with its ways to reach a person.
@@ -27,7 +27,7 @@ const sample = `{"priority":0,"provider":"Webmotors","providerLeadId":"string","
 "product":{"make":"Apple","model":"MQD32LL/A","detail":"13-inch","sku":6443034,"price":{"amount":0,"currency":"usd"}}}`
 
 func TestALeadIsAProspect(t *testing.T) {
-	salestest.Each(t, salestest.Options{}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		south := acme.Group("Southern Group", acme.Root.ID)
 		branch := acme.Group("Freedom Branch", south.ID)
@@ -69,7 +69,7 @@ func TestALeadIsAProspect(t *testing.T) {
 }
 
 func TestALeadIsACardThatFiresItsRulesOnce(t *testing.T) {
-	salestest.Each(t, salestest.Options{}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		c, p := acme.Caller("leads:write"), acme.Platform()
 		rule := p.Post("/api/saas/crm/automations", `{"name":"Greet","trigger":"lead_created","nodes":[{"id":"tag","type":"action","data":{"type":"add_tag","config":{"tag":"greeted"}}}],"edges":[]}`).OK().Str("data._id")
@@ -115,7 +115,7 @@ func TestALeadIsACardThatFiresItsRulesOnce(t *testing.T) {
 }
 
 func TestProductsOfEveryKind(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		if _, err := r.App.Tenants.Configure(context.Background(), acme.ID, tenant.Settings{Currency: "ARS", Distance: "mi"}); err != nil {
 			t.Fatal(err)
@@ -178,7 +178,7 @@ func TestProductsOfEveryKind(t *testing.T) {
 }
 
 func TestLeadsThatCannotBeTaken(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		c := acme.Caller("leads:write")
 		for body, field := range map[string]string{
@@ -220,7 +220,7 @@ func TestLeadsThatCannotBeTaken(t *testing.T) {
 }
 
 func TestDeprecatedNames(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		c := r.NewTenant("Acme").Caller()
 		a := c.Post("/lead/retail", `{"leadId":"L1","source":"ford","medium":"cpc","campaign":"xmas","callIn":{"providerId":"c9","duration":1000},"phones":["+541145520371"]}`).OK()
 		for path, want := range map[string]any{"leads.0.utmSource": "ford", "leads.0.source": "ford", "leads.0.utmMedium": "cpc", "leads.0.utmCampaign": "xmas", "leads.0.providerLeadId": "L1", "interactions.1": nil} {
@@ -239,7 +239,7 @@ func TestDeprecatedNames(t *testing.T) {
 }
 
 func TestTheSameLeadTwice(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		c := acme.Caller()
 		body := `{"utmSource":"web","providerLeadId":"P1","phones":["+541145520371"]}`
@@ -260,7 +260,7 @@ func TestTheSameLeadTwice(t *testing.T) {
 }
 
 func TestALeadAsATable(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		c := r.NewTenant("Acme").Caller("leads:write")
 		a := c.Post("/lead/retail?format=csv", sample, "Accept", "application/json").OK()
 		rows, err := csv.NewReader(strings.NewReader(string(a.Body))).ReadAll()
@@ -278,7 +278,7 @@ func TestALeadAsATable(t *testing.T) {
 }
 
 func TestWhatAnAccountOffersToLeads(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		c := r.NewTenant("Acme").Caller("leads:write")
 		if a := c.Get("/leads/categories").OK(); string(a.Body) != `["general"]` && strings.TrimSpace(string(a.Body)) != `["general"]` {
 			t.Errorf("%s", a.Body)
@@ -300,7 +300,7 @@ func TestWhatAnAccountOffersToLeads(t *testing.T) {
 }
 
 func TestALeadIsRoutedWithinTheKeysGroups(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		north := acme.Group("North", acme.Root.ID)
 		shop := acme.Group("Shop", north.ID)
@@ -311,7 +311,7 @@ func TestALeadIsRoutedWithinTheKeysGroups(t *testing.T) {
 		}
 		c := acme.In(north.ID, "leads:write", "prospects:read")
 		n := 0
-		check := func(more string, group agent.Group, status string) salestest.Answer {
+		check := func(more string, group agent.Group, status string) apitest.Answer {
 			t.Helper()
 			n++
 			a := c.Post("/lead/retail", fmt.Sprintf(`{"utmSource":"web","phones":["+5411455203%02d"]%s}`, n, more)).OK()
@@ -348,10 +348,10 @@ func TestALeadIsRoutedWithinTheKeysGroups(t *testing.T) {
 // TestTheAnswerIsTheProspect: what a lead is answered is what a look afterwards
 // shows, but for its leads.
 func TestTheAnswerIsTheProspect(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		c := acme.Caller()
-		check := func(a salestest.Answer) {
+		check := func(a apitest.Answer) {
 			t.Helper()
 			got, _ := a.OK().JSON().(map[string]any)
 			want, _ := c.Get("/prospect/" + a.Str("id")).OK().JSON().(map[string]any)

@@ -11,19 +11,19 @@ import (
 
 	"parley/internal/access"
 	"parley/internal/config"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // told returns the three headers of an answer.
-func told(a salestest.Answer) string {
+func told(a apitest.Answer) string {
 	return a.Header.Get("X-RateLimit-Limit") + " " + a.Header.Get("X-RateLimit-Remaining") + " " + a.Header.Get("X-RateLimit-Reset")
 }
 
 // The count is there in every answer, is the key's own, and is back after 60 s
 // (reference §1.4).
 func TestRateLimit(t *testing.T) {
-	o := salestest.Options{Quiet: true, At: monday, Config: func(c *config.Server) { c.SalesRate = 3 }}
-	salestest.Each(t, o, func(t *testing.T, r *salestest.Rig) {
+	o := apitest.Options{Quiet: true, At: monday, Config: func(c *config.Server) { c.SalesRate = 3 }}
+	apitest.Each(t, o, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		c := acme.Caller("leads:write")
 		reset := strconv.FormatInt(monday.Add(time.Minute).Unix(), 10)
@@ -71,8 +71,8 @@ func (b *buffer) String() string              { b.Lock(); defer b.Unlock(); retu
 // (reference §1.2).
 func TestKeysStayOutOfTheLog(t *testing.T) {
 	var log buffer
-	o := salestest.Options{Logger: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
-	r := salestest.New(t, o, "")
+	o := apitest.Options{Logger: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	r := apitest.New(t, o, "")
 	c := r.NewTenant("Acme").Caller()
 	wrong := "parley_sales_" + strings.Repeat("ab", 32)
 	for _, key := range []string{c.Token, wrong, "%zz" + wrong} {

@@ -8,14 +8,14 @@ import (
 	"strings"
 	"testing"
 
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // TestLinksLeadHere: the address of a file can be used as it stands by whoever is
 // told of it, in an answer and in a notification, on a server that was not told
 // under which name it is known.
 func TestLinksLeadHere(t *testing.T) {
-	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		k := newTalk(t, r)
 		v := newReceiver(t, nil)
 		subscribe(k.Caller, v.URL, "interactions")

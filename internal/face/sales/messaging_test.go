@@ -13,7 +13,7 @@ import (
 	"parley/internal/contact"
 	"parley/internal/conversation"
 	"parley/internal/id"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 var messagingStart = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
@@ -21,11 +21,11 @@ var messagingStart = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 // talk is a tenant with a WhatsApp number and a page at the simulated Meta, and a
 // caller of the whole API.
 type talk struct {
-	*salestest.Caller
+	*apitest.Caller
 	number, page string
 }
 
-func newTalk(t *testing.T, r *salestest.Rig) *talk {
+func newTalk(t *testing.T, r *apitest.Rig) *talk {
 	t.Helper()
 	c := r.NewTenant("Acme").Caller()
 	k := &talk{Caller: c}
@@ -77,7 +77,7 @@ func (k *talk) arrives(path, to string, n int) map[string]any {
 // TestWindow is §4.9 and §7, 8: 24 h and a second are refused, a template is
 // taken, a reply reopens.
 func TestWindow(t *testing.T) {
-	salestest.Each(t, salestest.Options{At: messagingStart, Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{At: messagingStart, Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		k := newTalk(t, r)
 		p := "/prospect/" + k.lead("Asha", "+919876543210") + "/messaging/whatsapp"
 		k.Post(p, map[string]any{"content": "hello"}).Refused(409, "CONVERSATION_WINDOW_CLOSED")
@@ -104,11 +104,11 @@ func TestWindow(t *testing.T) {
 
 // TestTemplates is §4.8 and §7, 7.
 func TestTemplates(t *testing.T) {
-	salestest.Each(t, salestest.Options{At: messagingStart, Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{At: messagingStart, Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		k := newTalk(t, r)
 		pid := k.lead("Asha", "+919876543210")
 		p := "/prospect/" + pid + "/messaging/whatsapp/notification"
-		send := func(key string, parameters map[string]any) salestest.Answer {
+		send := func(key string, parameters map[string]any) apitest.Answer {
 			return k.Post(p, map[string]any{"key": key, "parameters": parameters})
 		}
 		for _, v := range []string{"a    b", "a\nb", "a\rb", "a\tb"} {
@@ -165,7 +165,7 @@ func TestTemplates(t *testing.T) {
 // TestFacebook is the other channel: a stranger on Messenger is a prospect with a
 // name, writes and is answered, and closes like WhatsApp.
 func TestFacebook(t *testing.T) {
-	salestest.Each(t, salestest.Options{At: messagingStart, Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{At: messagingStart, Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		k := newTalk(t, r)
 		const psid = "7316505551234"
 		says := func(body map[string]any) {
@@ -239,7 +239,7 @@ func TestFacebook(t *testing.T) {
 // TestChoices: what a person chooses from travels, comes back as a payload, and an
 // order is kept.
 func TestChoices(t *testing.T) {
-	salestest.Each(t, salestest.Options{At: messagingStart, Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{At: messagingStart, Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		k := newTalk(t, r)
 		pid := k.lead("Asha", "+919876543210")
 		k.writes("919876543210", "hi")
@@ -305,7 +305,7 @@ func TestChoices(t *testing.T) {
 
 // TestSendFile: POST, GET with a body, and what is wrong.
 func TestSendFile(t *testing.T) {
-	salestest.Each(t, salestest.Options{At: messagingStart, Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{At: messagingStart, Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		k := newTalk(t, r)
 		p := "/prospect/" + k.lead("Asha", "+919876543210") + "/messaging/whatsapp/send-file"
 		photo := "\xff\xd8\xff\xe0" + strings.Repeat("pixel", 1000)
@@ -335,7 +335,7 @@ func TestSendFile(t *testing.T) {
 // TestFirstContact: what an integration sends is the first contact; what a rule or
 // the absence message sends is not. The absence message goes once for an arrival.
 func TestFirstContact(t *testing.T) {
-	salestest.Each(t, salestest.Options{At: messagingStart, Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{At: messagingStart, Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		k := newTalk(t, r)
 		const text = "We are closed until nine."
 		say := text // nobody works in a group without agents
@@ -381,7 +381,7 @@ func TestFirstContact(t *testing.T) {
 
 // TestChannelGroups: an account of a group serves it and what lies below it.
 func TestChannelGroups(t *testing.T) {
-	salestest.Each(t, salestest.Options{At: messagingStart, Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{At: messagingStart, Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		k := newTalk(t, r)
 		ctx := context.Background()
 		north, south := k.Group("North", id.Zero), k.Group("South", id.Zero)
@@ -391,7 +391,7 @@ func TestChannelGroups(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ids := func(c *salestest.Caller, path string) (out []string) {
+		ids := func(c *apitest.Caller, path string) (out []string) {
 			t.Helper()
 			for _, v := range c.Get(path).OK().List() {
 				out = append(out, v["channelId"].(string))
@@ -400,14 +400,14 @@ func TestChannelGroups(t *testing.T) {
 		}
 		all, others := []string{k.number, own.ExternalID, k.page}, []string{k.number, k.page}
 		for name, tc := range map[string]struct {
-			c    *salestest.Caller
+			c    *apitest.Caller
 			want []string
 		}{"everything": {k.Caller, all}, "the group": {k.In(north.ID), all}, "below it": {k.In(shop.ID), all}, "beside it": {k.In(south.ID), others}} {
 			if got := ids(tc.c, "/messaging/channels"); !slices.Equal(got, tc.want) {
 				t.Errorf("%s sees %v, want %v", name, got, tc.want)
 			}
 		}
-		lead := func(c *salestest.Caller, phone string) string {
+		lead := func(c *apitest.Caller, phone string) string {
 			t.Helper()
 			return "/prospect/" + c.Post("/lead/retail", map[string]any{"utmSource": "web", "firstName": "A", "phones": []string{phone}}).OK().Str("id") + "/messaging"
 		}

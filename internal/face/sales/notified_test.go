@@ -14,7 +14,7 @@ import (
 	"parley/internal/access"
 	"parley/internal/id"
 	"parley/internal/tenant"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // receiver is a real HTTP server that keeps what it is told.
@@ -96,7 +96,7 @@ func (v *receiver) all() []heard {
 }
 
 // find waits for the first notification that matches, from a place on.
-func (v *receiver) find(c *salestest.Caller, what string, from int, match func(m heard) bool) (found heard) {
+func (v *receiver) find(c *apitest.Caller, what string, from int, match func(m heard) bool) (found heard) {
 	c.Helper()
 	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		for _, m := range v.all()[from:] {
@@ -113,7 +113,7 @@ func (v *receiver) find(c *salestest.Caller, what string, from int, match func(m
 	return found
 }
 
-func subscribe(c *salestest.Caller, url string, topics ...string) string {
+func subscribe(c *apitest.Caller, url string, topics ...string) string {
 	c.Helper()
 	a := c.Post("/notifications/subscriptions", map[string]any{"topics": topics, "callbackUrl": url}).OK()
 	if a.Status != 201 {
@@ -124,7 +124,7 @@ func subscribe(c *salestest.Caller, url string, topics ...string) string {
 
 // Every event of the reference's table (§4.10), by real calls, to a real receiver.
 func TestWhatNotificationsTell(t *testing.T) {
-	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		shop, other := acme.Group("Shop", id.Zero), acme.Group("Other", id.Zero)
 		asha, bela := acme.Agent("Asha", "Rao", shop.ID), acme.Agent("Bela", "Roy", shop.ID)
@@ -302,7 +302,7 @@ func isID(s string) bool {
 // A notification shows a prospect as an array of one or as an object, by the
 // setting of the account and of the subscription; data only to who may see it.
 func TestTheShapeOfNotifications(t *testing.T) {
-	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		for _, k := range []struct{ setting, own, want string }{{"", "", "array"}, {"object", "", "object"}, {"object", "array", "array"}, {"array", "object", "object"}} {
 			if _, err := r.App.Tenants.EditSettings(t.Context(), acme.ID, shapeOf(k.setting)); err != nil {
@@ -347,7 +347,7 @@ func shapeOf(shape string) func(s *tenant.Settings) {
 
 // Subscriptions: one of a group, seen by its keys alone (reference §2.8, §7.9).
 func TestSubscriptions(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		shop := acme.Group("Shop", id.Zero)
 		asha := acme.Agent("Asha", "Rao", shop.ID)
@@ -424,7 +424,7 @@ func TestSubscriptions(t *testing.T) {
 // The log shows what was sent and what was not; a replay sends it again, under
 // its own id; another account and another group see nothing of it.
 func TestTheLogOfNotifications(t *testing.T) {
-	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		shop, other := acme.Group("Shop", id.Zero), acme.Group("Other", id.Zero)
 		v := newReceiver(t, func(n int) int { return map[bool]int{true: 410, false: 200}[n == 1] })
@@ -453,7 +453,7 @@ func TestTheLogOfNotifications(t *testing.T) {
 		finds(t, boss, "/admin/notifications/deliveries?status=sent&status=failed", sent, failed)
 		boss.Get("/admin/notifications/deliveries?topic=x").Refused(400, "SCHEMA_VALIDATION_FAILED")
 		boss.Get("/admin/notifications/deliveries?status=x").Refused(400, "SCHEMA_VALIDATION_FAILED")
-		for _, who := range []*salestest.Caller{acme.In(other.ID), r.NewTenant("Else").Caller()} {
+		for _, who := range []*apitest.Caller{acme.In(other.ID), r.NewTenant("Else").Caller()} {
 			finds(t, who, "/admin/notifications/deliveries")
 			finds(t, who, "/admin/notifications/deliveries?subscriptionId="+sub)
 			who.Post("/admin/notifications/delivery/"+failed+"/retry", nil).Refused(404, "NOT_FOUND")
@@ -480,7 +480,7 @@ func TestTheLogOfNotifications(t *testing.T) {
 // Messages of a channel are told as they come, as they go and as they arrive; a
 // stranger who writes is a new prospect first; and the free-reply window is told.
 func TestMessagesAreTold(t *testing.T) {
-	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		k := newTalk(t, r)
 		v := newReceiver(t, nil)
 		subscribe(k.Caller, v.URL, "prospects", "interactions")
@@ -509,7 +509,7 @@ func TestMessagesAreTold(t *testing.T) {
 // TestRatingsAreTold: how content a prospect was is an interaction, and is told as
 // one (reference §4.10).
 func TestRatingsAreTold(t *testing.T) {
-	salestest.Each(t, salestest.Options{Simulate: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Simulate: true}, func(t *testing.T, r *apitest.Rig) {
 		c := r.NewTenant("Acme").Caller()
 		v := newReceiver(t, nil)
 		subscribe(c, v.URL, "interactions")

@@ -14,7 +14,7 @@ import (
 	"parley/internal/conversation"
 	"parley/internal/handover"
 	"parley/internal/id"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 var bg = context.Background()
@@ -31,7 +31,7 @@ func idRow(list []map[string]any) string {
 }
 
 func TestCheckCredentials(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		c := r.NewTenant("Acme").Caller("leads:write")
 		if a := r.Call("GET", "/api/v1/checkCredentials?api-key="+c.Token, nil).OK(); string(a.Body) != `{"success":true}` {
 			t.Errorf("%s", a.Body)
@@ -47,7 +47,7 @@ func TestCheckCredentials(t *testing.T) {
 }
 
 func TestIntegrations(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		r.NewTenant("Other").Caller()
 		north, south := acme.Group("North", id.Zero), acme.Group("South", id.Zero)
@@ -97,7 +97,7 @@ func TestIntegrations(t *testing.T) {
 }
 
 func TestGroups(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		other := r.NewTenant("Other")
 		north, south := acme.Group("North", id.Zero), acme.Group("South", id.Zero)
@@ -117,7 +117,7 @@ func TestGroups(t *testing.T) {
 			return strings.Join(out, " ")
 		}
 		for _, c := range []struct {
-			who  *salestest.Caller
+			who  *apitest.Caller
 			path string
 			want string
 		}{
@@ -160,7 +160,7 @@ func TestGroups(t *testing.T) {
 }
 
 func TestAgents(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true, At: monday}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true, At: monday}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		other := r.NewTenant("Other")
 		stranger := other.Agent("Stranger", "X", id.Zero)
@@ -246,7 +246,7 @@ func TestAgents(t *testing.T) {
 // The mean over answers: from an arrival or a message to what a person of ours
 // said first, and for an agent not from before the contact was the agent's.
 func TestResponseTime(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true, At: monday}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true, At: monday}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		north, south := acme.Group("North", id.Zero), acme.Group("South", id.Zero)
 		asha, bela := acme.Agent("Asha", "Rao", north.ID), acme.Agent("Bela", "B", north.ID)

@@ -8,11 +8,11 @@ import (
 	"parley/internal/handover"
 	"parley/internal/id"
 	"parley/internal/store"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // seedPeople makes many prospects by few transactions.
-func seedPeople(r *salestest.Rig, tenant id.ID, people []map[string]any) error {
+func seedPeople(r *apitest.Rig, tenant id.ID, people []map[string]any) error {
 	for at := 0; at < len(people); at += 100 {
 		_, err := store.Write(context.Background(), r.App.DB, tenant, func(tx *store.Tx) (int, error) {
 			for _, p := range people[at:min(len(people), at+100)] {

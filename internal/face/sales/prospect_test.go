@@ -13,7 +13,7 @@ import (
 	"parley/internal/handover"
 	"parley/internal/id"
 	"parley/internal/store"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // comparing writes filters of additionalData in one of the three spellings.
@@ -30,7 +30,7 @@ func comparing(spelling string, list ...string) string {
 }
 
 func TestAdditionalData(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true, At: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true, At: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		c := acme.Caller()
 		var all []string
@@ -97,7 +97,7 @@ func TestAdditionalData(t *testing.T) {
 }
 
 func TestProspectBy(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true, At: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true, At: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}, func(t *testing.T, r *apitest.Rig) {
 		w := newCrew(r)
 		all, south := w.Caller(), w.In(w.south.ID)
 		a := lead(all, map[string]any{"firstName": "Ann", "phones": phones("+919876543210"), "emails": []string{"ann@x.de"}})
@@ -126,7 +126,7 @@ func TestProspectBy(t *testing.T) {
 }
 
 func TestChangingAProspect(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		w := newCrew(r)
 		c := w.Caller()
 		a := lead(c, map[string]any{"firstName": "Ann", "phones": phones("+919876543210")})
@@ -184,7 +184,7 @@ func TestChangingAProspect(t *testing.T) {
 
 // A prospect shows everything that is known of it, whatever API it came through.
 func TestWhatAProspectShows(t *testing.T) {
-	salestest.Each(t, salestest.Options{}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{}, func(t *testing.T, r *apitest.Rig) {
 		w := newCrew(r)
 		c := w.Caller()
 		p := lead(w.In(w.shop.ID), map[string]any{"firstName": "Jorge", "lastName": "Letona", "phones": phones("+54 9 11 4552 0371"), "emails": []string{"jorge@example.com"}, "category": "used", "priority": 3,
@@ -253,7 +253,7 @@ func TestWhatAProspectShows(t *testing.T) {
 }
 
 func TestSelections(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true, At: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true, At: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}, func(t *testing.T, r *apitest.Rig) {
 		w := newCrew(r)
 		all, south := w.Caller(), w.In(w.south.ID)
 		people := make([]map[string]any, 1200)

@@ -11,11 +11,11 @@ import (
 
 	"parley/internal/agent"
 	"parley/internal/id"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // lead posts a lead and returns the prospect's id.
-func lead(c *salestest.Caller, body map[string]any) string {
+func lead(c *apitest.Caller, body map[string]any) string {
 	c.Helper()
 	if body["utmSource"] == nil {
 		body["utmSource"] = "google"
@@ -26,7 +26,7 @@ func lead(c *salestest.Caller, body map[string]any) string {
 func phones(p ...string) []string { return p }
 
 // ids returns the ids of a list.
-func ids(a salestest.Answer) []string {
+func ids(a apitest.Answer) []string {
 	out := []string{}
 	for _, v := range a.OK().List() {
 		s, _ := v["id"].(string)
@@ -36,7 +36,7 @@ func ids(a salestest.Answer) []string {
 }
 
 // finds checks what a list shows, in order.
-func finds(t *testing.T, c *salestest.Caller, path string, want ...string) {
+func finds(t *testing.T, c *apitest.Caller, path string, want ...string) {
 	t.Helper()
 	if got := ids(c.Get(path)); !slices.Equal(got, append([]string{}, want...)) {
 		t.Errorf("%s: %q, want %q", path, got, want)
@@ -47,7 +47,7 @@ func finds(t *testing.T, c *salestest.Caller, path string, want ...string) {
 // (reference §4.4).
 func TestTheWindowOf31Days(t *testing.T) {
 	now := time.Date(2020, 10, 28, 3, 0, 0, 0, time.UTC)
-	salestest.Each(t, salestest.Options{At: now.AddDate(0, -3, 0), Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{At: now.AddDate(0, -3, 0), Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		c := acme.Caller()
 		old := lead(c, map[string]any{"phones": phones("+54 11 4552 0371")}) // 28 July
@@ -119,12 +119,12 @@ func TestTheWindowOf31Days(t *testing.T) {
 
 // crew is an account with a tree of groups and an agent in each.
 type crew struct {
-	*salestest.Tenant
+	*apitest.Tenant
 	north, south, shop agent.Group // shop lies below north
 	asha, bela         agent.Agent // of the shop and of the south
 }
 
-func newCrew(r *salestest.Rig) crew {
+func newCrew(r *apitest.Rig) crew {
 	w := crew{Tenant: r.NewTenant("Acme")}
 	w.north, w.south = w.Group("North", w.Root.ID), w.Group("South", w.Root.ID)
 	w.shop = w.Group("Shop", w.north.ID)
@@ -134,7 +134,7 @@ func newCrew(r *salestest.Rig) crew {
 
 func TestListsOfProspects(t *testing.T) {
 	start := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-	salestest.Each(t, salestest.Options{At: start, Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{At: start, Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		w := newCrew(r)
 		all, north, south := w.Caller(), w.In(w.north.ID), w.In(w.south.ID)
 		next := func(id string) string { r.Clock.Advance(time.Minute); return id }
@@ -210,7 +210,7 @@ func TestListsOfProspects(t *testing.T) {
 // A list without a limit is whole, across pages, as JSON and as CSV; each prospect
 // stands in it as it does alone.
 func TestLongListsAreWhole(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		c := acme.Caller()
 		n := 1100

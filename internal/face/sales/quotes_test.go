@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"parley/internal/id"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 func TestQuotes(t *testing.T) {
-	salestest.Each(t, salestest.Options{At: time.Date(2020, 10, 28, 3, 0, 0, 0, time.UTC), Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{At: time.Date(2020, 10, 28, 3, 0, 0, 0, time.UTC), Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		shop, other := acme.Group("Shop", id.Zero), acme.Group("Other", id.Zero)
 		c := acme.In(shop.ID)

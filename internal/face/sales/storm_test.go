@@ -20,7 +20,7 @@ import (
 	"parley/internal/id"
 	"parley/internal/store"
 	"parley/internal/verify"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // stormSize is how many leads of how many people: PARLEY_SOAK=1 takes the full
@@ -115,7 +115,7 @@ func (s sets) join(keys []string) {
 // order, always end in the same prospects: the connected sets of a union-find.
 // Nobody is lost, every lead is kept, and each person is new once.
 func TestMergeStorm(t *testing.T) {
-	salestest.Each(t, salestest.Options{Config: func(c *config.Server) { c.Roles = []string{config.RoleAPI} }}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Config: func(c *config.Server) { c.Roles = []string{config.RoleAPI} }}, func(t *testing.T, r *apitest.Rig) {
 		n, people := stormSize()
 		rng := rand.New(rand.NewPCG(7, uint64(n)))
 		leads := storm(rng, n, people)
@@ -150,7 +150,7 @@ func TestMergeStorm(t *testing.T) {
 
 // post sends every lead in an order from sixteen clients and returns in which
 // prospect each ended, and how many were told that theirs was new.
-func post(t *testing.T, r *salestest.Rig, c *salestest.Caller, leads []stormLead, order []int) (ended []id.ID, fresh int) {
+func post(t *testing.T, r *apitest.Rig, c *apitest.Caller, leads []stormLead, order []int) (ended []id.ID, fresh int) {
 	t.Helper()
 	ended = make([]id.ID, len(leads))
 	next := make(chan int, len(order))
@@ -198,7 +198,7 @@ func post(t *testing.T, r *salestest.Rig, c *salestest.Caller, leads []stormLead
 
 // survey compares what is stored with the model and returns the people: their
 // phones and e-mails by the root of their set.
-func survey(t *testing.T, r *salestest.Rig, acme *salestest.Tenant, leads []stormLead, ended []id.ID, model sets) map[string][]string {
+func survey(t *testing.T, r *apitest.Rig, acme *apitest.Tenant, leads []stormLead, ended []id.ID, model sets) map[string][]string {
 	t.Helper()
 	rd := r.App.DB.Read(context.Background(), acme.ID)
 	type row struct {

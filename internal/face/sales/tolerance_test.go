@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"parley/internal/id"
-	"parley/test/salestest"
+	"parley/test/apitest"
 )
 
 // triple is what every generated client of the original accepts.
@@ -17,7 +17,7 @@ const triple = "application/json, text/csv, text/plain"
 
 // Every caller of the original is understood (reference §1.6).
 func TestTolerances(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		north := acme.Group("North", acme.Root.ID)
 		acme.Agent("Asha", "Rao", north.ID)
@@ -97,7 +97,7 @@ func TestTolerances(t *testing.T) {
 
 // Checklist 4 and 5: the three spellings of a list in the query are one.
 func TestSpellingsOfLists(t *testing.T) {
-	salestest.Each(t, salestest.Options{Quiet: true}, func(t *testing.T, r *salestest.Rig) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		c := acme.Caller()
 		for i, finance := range []string{"1", "2", "3"} {
@@ -141,7 +141,7 @@ func TestSpellingsOfLists(t *testing.T) {
 
 // The description is served as it is published (reference §1.1).
 func TestSwagger(t *testing.T) {
-	r := salestest.New(t, salestest.Options{Quiet: true}, "")
+	r := apitest.New(t, apitest.Options{Quiet: true}, "")
 	for _, path := range []string{"/swagger.json", "/api/v1/swagger.json", "/v1/swagger.json"} {
 		resp, err := http.Get(r.URL + path)
 		if err != nil {

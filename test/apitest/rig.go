@@ -1,13 +1,14 @@
-// Package salestest stands a whole server up, over a real database and real HTTP
-// on loopback, for tests of the sales API: those of the face, of test/isolation
-// and of test/crossface. Every exchange of its clients is held against the
-// published description of the API that it belongs to. Only tests import it.
-package salestest
+// Package apitest stands a whole server up, over a real database and real HTTP
+// on loopback, for tests of the sales and the targeting API: those of the faces, of
+// test/isolation and of test/crossface. Every exchange of its clients is held against
+// the published description of the API that it belongs to. Only tests import it.
+package apitest
 
 import (
 	"context"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,8 @@ type Rig struct {
 	Client *http.Client // checks what it sees
 	// Sales watches the exchanges of the sales API: Seen and Unseen operations.
 	Sales *contract.Transport
+	// Targeting watches those of the targeting API.
+	Targeting *contract.Transport
 }
 
 // Options change a Rig.
@@ -105,20 +108,25 @@ func (r *Rig) checked() *http.Client {
 		}
 		return contract.NewTransport(r, spec, plain)
 	}
-	r.Sales = load("sales")
-	return &http.Client{Transport: byPath{plain, r.Sales, load("platform")}, Timeout: time.Minute,
+	r.Sales, r.Targeting = load("sales"), load("targeting")
+	return &http.Client{Transport: byPath{plain, r.Sales, load("platform"), r.Targeting}, Timeout: time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // byPath sends a request by the transport that knows its API.
 type byPath struct {
-	plain           *http.Transport
-	sales, platform http.RoundTripper
+	plain                      *http.Transport
+	sales, platform, targeting http.RoundTripper
 }
+
+// targeting is where the targeting API lives.
+var targeting = regexp.MustCompile(`^/(v1/(campaign|target|entity|automation|access-tokens|admin/(organizations|users))|v[23]/portal)`)
 
 func (b byPath) RoundTrip(req *http.Request) (*http.Response, error) {
 	path := req.URL.Path
 	switch {
+	case targeting.MatchString(path):
+		return b.targeting.RoundTrip(req)
 	case strings.HasPrefix(path, "/api/v1/"), strings.HasPrefix(path, "/v1/"), path == "/swagger.json":
 		return b.sales.RoundTrip(req)
 	case strings.HasPrefix(path, "/api/saas/"), strings.HasPrefix(path, "/api/crm/"):

@@ -1,4 +1,4 @@
-package salestest
+package apitest
 
 import (
 	"bytes"

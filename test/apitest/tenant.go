@@ -1,4 +1,4 @@
-package salestest
+package apitest
 
 import (
 	"context"
@@ -100,6 +100,18 @@ func (t *Tenant) WithKey(n access.NewKey) *Caller {
 func (t *Tenant) Platform() *Caller {
 	t.Helper()
 	return t.WithKey(access.NewKey{Face: "platform"})
+}
+
+// Targeting returns somebody with a key of the targeting API, whose paths are
+// written whole ("/v1/campaign:match"). Scopes are written as users write them,
+// "read"; none means everything.
+func (t *Tenant) Targeting(scopes ...string) *Caller {
+	t.Helper()
+	n := access.NewKey{Face: "targeting"}
+	for _, s := range scopes {
+		n.Scopes = append(n.Scopes, "targeting:"+s)
+	}
+	return t.WithKey(n)
 }
 
 // full gives scopes the face's name.
