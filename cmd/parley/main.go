@@ -22,6 +22,7 @@ type commands struct {
 	Migrate  migrateCmd  `cmd:"" help:"Bring the database to this version's schema."`
 	Tenant   tenantCmd   `cmd:"" help:"Make and list tenants."`
 	Key      keyCmd      `cmd:"" help:"Make, list and revoke API keys."`
+	Token    tokenCmd    `cmd:"" help:"Make, list and revoke access tokens of the targeting API."`
 	Channel  channelCmd  `cmd:"" help:"Connect channel accounts, such as a WhatsApp number."`
 	Outbox   outboxCmd   `cmd:"" help:"Decide about messages whose sending was cut off."`
 	Simulate simulateCmd `cmd:"" help:"Look at and play the simulated phones of a server that runs with --simulate."`

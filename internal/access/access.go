@@ -51,6 +51,8 @@ type Key struct {
 	Rate      int    // requests a minute, 0: what the server says
 	CreatedAt time.Time
 	RevokedAt time.Time // zero: valid
+	// Proven says that the key has no token of its own: see NewKey.
+	Proven bool
 }
 
 // NewKey describes a key to make. Without Scopes it may do everything its face
@@ -64,6 +66,9 @@ type NewKey struct {
 	Provider    string // "": made of the name
 	Language    string
 	Rate        int // requests a minute, 0: what the server says
+	// Proven makes a key without a token: whoever proves in another way that it is
+	// his, such as by a signature, is let in by AuthenticateID.
+	Proven bool
 }
 
 // Service is the room's door. It is safe for concurrent use.
@@ -129,9 +134,14 @@ func (s *Service) create(tx *store.Tx, n NewKey) (made, error) {
 	if err != nil {
 		return made{}, err
 	}
-	m := made{token: newToken(n.Face),
+	m := made{
 		key: Key{ID: id.New(), Tenant: tx.Tenant(), Face: n.Face, Scopes: n.Scopes, Group: n.Group, User: n.User, Name: n.Name,
-			Enabled: !n.Disabled, Provider: n.Provider, Language: n.Language, Rate: n.Rate, CreatedAt: tx.Now()}}
+			Enabled: !n.Disabled, Provider: n.Provider, Language: n.Language, Rate: n.Rate, CreatedAt: tx.Now(), Proven: n.Proven}}
+	hash := proven(m.key.ID)
+	if !n.Proven {
+		m.token = newToken(n.Face)
+		hash = secret.Hash(m.token)
+	}
 	ok, err := store.Found(tx.QueryRow("SELECT code, status FROM tenant WHERE tenant_id=?").Scan(&m.key.TenantCode, &m.key.TenantStatus))
 	if err != nil {
 		return made{}, err
@@ -143,7 +153,7 @@ func (s *Service) create(tx *store.Tx, n NewKey) (made, error) {
 		return made{}, err
 	}
 	_, err = tx.Exec("INSERT INTO access_key (tenant_id, id, hash, face, scopes, group_id, user_id, name, enabled, provider, language, rate, created_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-		m.key.ID, secret.Hash(m.token), m.key.Face, store.JSON(m.key.Scopes), m.key.Group, m.key.User, m.key.Name,
+		m.key.ID, hash, m.key.Face, store.JSON(m.key.Scopes), m.key.Group, m.key.User, m.key.Name,
 		m.key.Enabled, m.key.Provider, m.key.Language, m.key.Rate, m.key.CreatedAt)
 	if err != nil {
 		return m, err
@@ -189,6 +199,9 @@ func (s *Service) Rotate(ctx context.Context, tenant, key id.ID) (token string, 
 		if err != nil {
 			return made{}, err
 		}
+		if old.Proven {
+			return made{}, unrenewable()
+		}
 		if err := revoke(tx, key); err != nil {
 			return made{}, err
 		}
@@ -232,7 +245,10 @@ func (s *Service) Authenticate(ctx context.Context, face, token string) (Key, er
 	if token == "" || len(token) > 200 {
 		return Key{}, unauthorized()
 	}
-	hash := secret.Hash(token)
+	return s.authenticate(ctx, face, secret.Hash(token))
+}
+
+func (s *Service) authenticate(ctx context.Context, face, hash string) (Key, error) {
 	k, version, ok := s.cache.Get(hash)
 	if !ok {
 		var stored string
@@ -299,12 +315,12 @@ func (s *Service) List(ctx context.Context, tenant id.ID) ([]Key, error) {
 	return store.Collect(rows, err, func(r *sql.Rows) (Key, error) { return scan(r) })
 }
 
-const columns = "k.id, k.tenant_id, t.code, t.status, k.face, k.scopes, k.group_id, k.user_id, k.name, k.enabled, k.provider, k.language, k.rate, k.created_at, k.revoked_at"
+const columns = "k.id, k.tenant_id, t.code, t.status, k.face, k.scopes, k.group_id, k.user_id, k.name, k.enabled, k.provider, k.language, k.rate, k.created_at, k.revoked_at, k.hash = 'id:' || k.id"
 
 func scan(r interface{ Scan(...any) error }, more ...any) (Key, error) {
 	var k Key
 	err := r.Scan(append([]any{&k.ID, &k.Tenant, &k.TenantCode, &k.TenantStatus, &k.Face, store.JSON(&k.Scopes), &k.Group, &k.User, &k.Name,
-		&k.Enabled, &k.Provider, &k.Language, &k.Rate, store.Time(&k.CreatedAt), store.Time(&k.RevokedAt)}, more...)...)
+		&k.Enabled, &k.Provider, &k.Language, &k.Rate, store.Time(&k.CreatedAt), store.Time(&k.RevokedAt), &k.Proven}, more...)...)
 	k.name()
 	return k, err
 }

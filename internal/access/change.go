@@ -54,6 +54,9 @@ func (s *Service) Get(ctx context.Context, tenant, key id.ID) (Key, error) {
 	return get(s.db.Read(ctx, tenant), key)
 }
 
+// GetIn is Get inside a transaction.
+func (s *Service) GetIn(tx *store.Tx, key id.ID) (Key, error) { return get(tx, key) }
+
 // Edit changes a key that was not revoked; every node knows at once. Faults:
 // NotFound; Invalid naming "scopes", "name", "provider", "language" or "rate"; those
 // of OnBound.
@@ -122,6 +125,9 @@ func (s *Service) RefreshIn(tx *store.Tx, key id.ID) (token string, k Key, err e
 	}
 	if k, err = valid(tx, key); err != nil {
 		return "", Key{}, err
+	}
+	if k.Proven {
+		return "", Key{}, unrenewable()
 	}
 	if err := told(tx, key); err != nil { // of the token that ends
 		return "", Key{}, err

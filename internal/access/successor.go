@@ -18,6 +18,9 @@ func (s *Service) OfferIn(tx *store.Tx, key id.ID) (token string, err error) {
 		return "", err
 	}
 	k, err := valid(tx, key)
+	if err == nil && k.Proven {
+		err = unrenewable()
+	}
 	if err != nil {
 		return "", err
 	}

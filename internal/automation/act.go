@@ -25,8 +25,13 @@ func (w *walk) action(nid string, n *Node, sc *scope) ([]string, error) {
 		w.record(nid, n.name(), StepSkipped, nil, "the step's conditions do not hold")
 		return n.Next[handleDefault], nil
 	}
-	if n.Action == actionHTTP {
+	switch {
+	case n.Action == actionHTTP:
 		return w.callOut(nid, n, sc)
+	case n.Action == actionEmail:
+		return w.fail(nid, n, nil, nil, "e-mail cannot be sent: this server has no e-mail channel yet")
+	case w.r.contact.IsZero():
+		return w.fail(nid, n, nil, nil, "the "+clip(w.r.schema)+" relates to no person, and "+n.Action+" needs one; relate it to a contact")
 	}
 	return w.act(nid, n, sc)
 }

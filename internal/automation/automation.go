@@ -11,6 +11,7 @@
 package automation
 
 import (
+	"context"
 	"time"
 
 	"parley/internal/clock"
@@ -79,6 +80,8 @@ const (
 	ExitDeleted   = "rule_deleted"       // aborted
 	ExitErased    = "erased"             // aborted: the person was erased
 	ExitMerged    = "merged"             // aborted: the contact was merged with one that is in the rule already
+	ExitSkipped   = "conditions_not_met" // completed: it was launched, and the rule's conditions did not hold
+	ExitCancelled = "cancelled"          // aborted with its owner
 )
 
 // Run is one contact's walk through a rule. Node, WaitKey and ResumeAt tell of
@@ -100,6 +103,9 @@ type Run struct {
 	Error       string // the first failure
 	ExitReason  string // of Exit..., "" for a run that went to its last node
 	Enrollment  bool   // a run of a sequence
+	Schema      string // of Entity
+	Entity      id.ID  // of a launched run: what it is about, as it was asked for
+	Owner       id.ID  // of a launched run: whose books follow it, or zero
 	Branches    []Branch
 	Steps       []Step // only from Service.Run; oldest first
 	StartedAt   time.Time
@@ -170,6 +176,11 @@ type Service struct {
 	// or an event's definition forgets them.
 	triggers store.Memo[listens]
 	graphs   graphs
+	// segmentName names a segment; nil names none.
+	segmentName func(ctx context.Context, tenant, segment id.ID) (string, error)
+	// watchers are told when runs with an owner move; documents reads entities.
+	watchers  []func(tx *store.Tx, list []Moved) error
+	documents Documents
 }
 
 // Bounds.

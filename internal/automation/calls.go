@@ -73,8 +73,12 @@ func (w *walk) delivery(n *Node, sc *scope) (webhook.Delivery, error) {
 	var body any
 	switch t := n.Payload.(type) {
 	case nil: // reference 4.12 names no payload of its own
-		body = map[string]any{"event": callEvent, "trigger": w.r.trigger, "ruleId": w.r.rule.String(), "runId": w.r.id.String(),
+		m := map[string]any{"event": callEvent, "trigger": w.r.trigger, "ruleId": w.r.rule.String(), "runId": w.r.id.String(),
 			"leadId": w.r.contact.String(), "variables": w.r.vars}
+		if w.r.schema != "" {
+			m["flow_id"], m["execution_id"], m["entity_id"], m["entity_schema"], m["entity"] = w.r.rule.UUID(), w.r.id.UUID(), w.r.entity.UUID(), w.r.schema, w.entity()
+		}
+		body = m
 	case string:
 		v, err := w.jsonText("payload", t, sc)
 		if err != nil {

@@ -24,6 +24,9 @@ func compile(def map[string]any) (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.g.Schema, err = textOf(def, "entitySchema"); err != nil {
+		return nil, err
+	}
 	for _, f := range append([]func(map[string]any) error{c.filter, c.when}, form...) {
 		if err := f(def); err != nil {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 
 	"parley/internal/conversation/variables"
 	"parley/internal/fault"
+	"parley/internal/filter"
 )
 
 // config is a node's or an action's settings, wherever the author's editor put
@@ -103,7 +104,9 @@ func (c *compiler) configure(n *Node, cfg *config) error {
 	var err error
 	switch n.Kind {
 	case nodeCondition:
-		n.When, err = testOf(cfg.values, func(key string) string { return cfg.field(key) })
+		if n.When, err = testOf(cfg.values, func(key string) string { return cfg.field(key) }); err == nil {
+			err = readEntityFilter(n, cfg)
+		}
 	case nodeDelay:
 		err = readDelay(n, cfg)
 	case nodeReply:
@@ -118,6 +121,24 @@ func (c *compiler) configure(n *Node, cfg *config) error {
 		err = c.action(n, cfg)
 	}
 	return err
+}
+
+// readEntityFilter reads what a condition of a flow asks of the entity: entityFilter,
+// in the form of a target's filter (targeting reference §5.1).
+func readEntityFilter(n *Node, cfg *config) error {
+	v, field := cfg.first("entityFilter")
+	if v == nil {
+		return nil
+	}
+	f, empty, err := filter.ParseTarget(map[string]any{"filter": v})
+	if err != nil {
+		return moved(err, "entity_filters.filter", field)
+	}
+	if !empty {
+		n.Entity = &f
+	}
+	n.Skips, _ = cfg.values["skips"].(bool)
+	return nil
 }
 
 func readDelay(n *Node, cfg *config) error {

@@ -314,6 +314,8 @@ var builtIn = []struct{ name, about string }{
 	{"score_refresh", "A lead's score changed and is at or above the threshold."},
 	{"score_above", "A lead's score rose to the threshold."},
 	{"score_below", "A lead's score fell below the threshold."},
+	{"segment_entered", "A lead came into a segment, which is a target of the targeting API."},
+	{"segment_left", "A lead left a segment."},
 	{"no_contact", "There was no contact with a lead for some days."},
 	{"appointment_confirmed", "An appointment was confirmed."},
 	{"appointment_reminder", "An appointment is near."},

@@ -21,6 +21,7 @@ type Filter struct {
 	Stage    string   `json:"stage,omitempty"`
 	Pipeline string   `json:"pipeline,omitempty"`
 	Tag      string   `json:"tag,omitempty"`
+	Segment  string   `json:"segment,omitempty"`
 	Include  []string `json:"include,omitempty"` // sources
 	Exclude  []string `json:"exclude,omitempty"`
 	// Score is the threshold of the score triggers; nil is the tenant's own.
@@ -30,8 +31,8 @@ type Filter struct {
 
 // facts are what a Filter is held against.
 type facts struct {
-	stage, pipeline, tag, source string
-	score                        *scored // of a score trigger
+	stage, pipeline, tag, source, segment string
+	score                                 *scored // of a score trigger
 }
 
 // scored is a score that changed, and the tenant's thresholds.
@@ -46,6 +47,7 @@ func (f *Filter) pass(x facts) bool {
 	case f.Stage != "" && f.Stage != x.stage,
 		f.Pipeline != "" && f.Pipeline != x.pipeline,
 		f.Tag != "" && f.Tag != x.tag,
+		f.Segment != "" && f.Segment != x.segment,
 		len(f.Include) > 0 && !slices.Contains(f.Include, x.source),
 		slices.Contains(f.Exclude, x.source),
 		x.score != nil && !f.crossing(*x.score).Passed:
@@ -58,7 +60,7 @@ func (f *Filter) pass(x facts) bool {
 func (f *Filter) checks(x facts) []Check {
 	var out []Check
 	for _, c := range []struct{ key, want, is string }{
-		{"stageId", f.Stage, x.stage}, {"pipelineId", f.Pipeline, x.pipeline}, {"tagName", f.Tag, x.tag}} {
+		{"stageId", f.Stage, x.stage}, {"pipelineId", f.Pipeline, x.pipeline}, {"tagName", f.Tag, x.tag}, {"segmentId", f.Segment, x.segment}} {
 		if c.want != "" {
 			out = append(out, Check{Name: "triggerConfig", Field: "triggerConfig." + c.key, Expected: c.want, Actual: brief(c.is), Passed: c.want == c.is})
 		}
@@ -121,6 +123,9 @@ func (c *compiler) filter(def map[string]any) error {
 		default:
 			return fault.Field(at+"."+x.key, "%s.%s must be text", at, x.key)
 		}
+	}
+	if err := f.ofSegment(m["segmentId"], at+".segmentId"); err != nil {
+		return err
 	}
 	if v := m["scoreThreshold"]; v != nil && v != "" {
 		n, ok := variables.Number(v)

@@ -330,11 +330,12 @@ func (s *Service) ignite(tx *store.Tx, l *logRow, p plan, card deal.Card, inline
 		return err
 	}
 	x := facts{stage: card.Deal.Stage.String(), pipeline: card.Deal.Pipeline.String(), source: card.Contact.Source}
-	for key, dst := range map[string]*string{"source": &x.source, "tagName": &x.tag, "stageId": &x.stage, "pipelineId": &x.pipeline} {
+	for key, dst := range map[string]*string{"source": &x.source, "tagName": &x.tag, "stageId": &x.stage, "pipelineId": &x.pipeline, "segmentId": &x.segment} {
 		if v, _ := vars[key].(string); v != "" {
 			*dst = v
 		}
 	}
+	x.segment = segmentKey(x.segment)
 	t := &tally{inline: inline}
 	if len(p.names) > 0 { // runs that wait for this very event, before new ones begin
 		if _, err := s.occurred(tx, t, occurrence{names: p.names, contact: card.Contact.ID, at: tx.Now(), payload: vars}); err != nil {

@@ -1,5 +1,12 @@
 package automation
 
+import (
+	"bytes"
+	"encoding/json"
+
+	"parley/internal/filter"
+)
+
 // Kinds of nodes that exist (reference 3.4).
 const (
 	nodeCondition = "condition"
@@ -24,6 +31,7 @@ const (
 	actionUpdate   = "update_lead"
 	actionTask     = "create_task"
 	actionHTTP     = "webhook_notify"
+	actionEmail    = "send_email" // only of flows, until there is a channel for it
 )
 
 // Handles: the ways out of a node. Every node has the default one.
@@ -60,12 +68,15 @@ type Graph struct {
 	Steps   int              `json:"steps,omitempty"`   // of a sequence
 	Goal    string           `json:"goal,omitempty"`    // the goal node whose event ends an open run
 
+	Schema string `json:"schema,omitempty"` // of the entities that a flow takes; "" is any
+
 	// Unusable says which of a stage's actions were left out, and why.
 	Unusable []string `json:"unusable,omitempty"`
 
 	// Filled by ready:
 	joins map[string]bool // nodes that several ways lead to
 	goals []string        // goals of conditions alone, which are looked at whenever a run moves
+	asks  bool            // something in it may look at the entity
 }
 
 // Node is one step of a graph.
@@ -78,6 +89,11 @@ type Node struct {
 	After int64  `json:"after,omitempty"` // milliseconds: length of a delay, timeout of a wait (0: none)
 	Until string `json:"until,omitempty"` // of a delay: an ISO time, may hold placeholders
 	From  string `json:"from,omitempty"`  // of a delay: what After counts from
+
+	// Entity, of a condition, is held against the entity that the run is about; Skips
+	// says that the run has nothing to do when the condition does not hold.
+	Entity *filter.Filter `json:"entity,omitempty"`
+	Skips  bool           `json:"skips,omitempty"`
 
 	Event string `json:"event,omitempty"` // nodeEvent, nodeGoal: the name waited for
 	Store string `json:"store,omitempty"` // nodeEvent, actionHTTP: storeAs
@@ -107,6 +123,8 @@ type Node struct {
 	Exit   *Test  `json:"exit,omitempty"` // any of it ends the run
 	Only   *Test  `json:"only,omitempty"` // the step is skipped unless all of it holds
 	OnFail string `json:"onFail,omitempty"`
+
+	match *filter.Matcher // of Entity, filled by ready; nil passes nothing
 }
 
 // Way is one way out of a split: its handle and its share.
@@ -137,10 +155,15 @@ func (g *Graph) ready() *Graph {
 		}
 	}
 	g.When.ready()
+	g.asks = g.looksAt("entity")
 	for _, n := range g.Nodes {
 		for _, t := range []*Test{n.When, n.Only, n.Exit} {
 			t.ready()
 		}
+		if n.Entity != nil {
+			n.match, _ = filter.Compile(*n.Entity)
+		}
+		g.asks = g.asks || n.Action == actionHTTP && n.Payload == nil
 	}
 	g.joins, g.goals = map[string]bool{}, nil
 	for nid, ways := range in {
@@ -154,6 +177,13 @@ func (g *Graph) ready() *Graph {
 		}
 	}
 	return g
+}
+
+// looksAt reports whether the graph's text names a variable anywhere; it may, where
+// the name is only a part of other text.
+func (g *Graph) looksAt(name string) bool {
+	text, err := json.Marshal(g)
+	return err != nil || bytes.Contains(text, []byte(name))
 }
 
 // awaited are the names of events that runs of the graph may wait for.

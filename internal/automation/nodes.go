@@ -19,10 +19,17 @@ func (w *walk) node(nid string) ([]string, error) {
 	switch n.Kind {
 	case nodeCondition:
 		ok, way := w.holds(n.When), handleNo
+		if n.Entity != nil {
+			ok = ok && n.match != nil && n.match.MatchAt(w.entity(), w.tx.Now(), w.set.Location())
+		}
 		if ok {
 			way = handleYes
 		}
 		w.record(nid, n.name(), StepCompleted, map[string]any{"result": ok}, "")
+		if !ok && n.Skips {
+			w.leaveBy(ExitSkipped)
+			return nil, nil
+		}
 		return n.Next[way], nil
 	case nodeDelay:
 		return w.delay(nid, n, sc)

@@ -51,6 +51,8 @@ var triggersOf = map[string][]string{
 	"deal.lost":           {"deal_lost"},
 	"message.received":    {"whatsapp_incoming"},
 	"contact.scored":      {"score_refresh", "score_above", "score_below"},
+	"segment.entered":     {"segment_entered"},
+	"segment.left":        {"segment_left"},
 }
 
 func (s *Service) register() {
@@ -144,6 +146,9 @@ func (s *Service) happenings(ctx context.Context, e event.Event) ([]happening, *
 		return list, nil, err
 	case "contact.scored":
 		return scorings(e), nil, nil
+	case "segment.entered", "segment.left":
+		list, err := s.memberships(ctx, e)
+		return list, nil, err
 	case "message.received":
 		return s.incoming(ctx, e)
 	}

@@ -28,6 +28,10 @@ func (w *walk) writeSteps() error {
 	if len(w.steps) == 0 {
 		return nil
 	}
+	if w.batch != nil {
+		w.batch.addSteps(w)
+		return nil
+	}
 	var q strings.Builder
 	q.WriteString("INSERT INTO run_step (tenant_id, run_id, position, node, kind, status, output, error, started_at, completed_at) VALUES ")
 	args := []any{w.r.id}

@@ -22,6 +22,11 @@ type run struct {
 	enrolled                   bool
 	exit                       string // why it ended before its last node
 	goal                       string // the key of the event that ends it, while it is open
+	// Of a launched run: what it is about, and whose books follow its status.
+	schema        string
+	entity, owner id.ID
+	told          standpoint // what the owner knows
+	unwritten     bool       // its row is written when the walk is saved
 	// branches and waits count where it stands. Only loadRun fills them; whoever
 	// holds the run's lock keeps them right.
 	branches, waits int
@@ -34,12 +39,12 @@ func (r *run) alive() bool { return r.open() || r.status == Paused }
 // actor is how the effects of the run sign.
 func (r *run) actor() string { return "run:" + r.id.String() }
 
-const runColumns = "r.id, r.automation_id, r.version, r.contact_id, r.trigger_id, r.trigger_name, r.cause, r.status, r.steps, r.turns, r.depth, r.variables, r.error, r.started_at, r.updated_at, r.completed_at, r.enrollment, r.exit_reason, r.goal_key"
+const runColumns = "r.id, r.automation_id, r.version, r.contact_id, r.trigger_id, r.trigger_name, r.cause, r.status, r.steps, r.turns, r.depth, r.variables, r.error, r.started_at, r.updated_at, r.completed_at, r.enrollment, r.exit_reason, r.goal_key, r.entity_schema, r.entity_id, r.owner_id"
 
 func (r *run) fields() []any {
 	return []any{&r.id, &r.rule, &r.version, &r.contact, &r.log, &r.trigger, &r.cause, &r.status, &r.steps, &r.turns, &r.depth,
 		store.JSON(&r.vars), store.Text(&r.err), store.Time(&r.started), store.Time(&r.updated), store.Time(&r.finished),
-		&r.enrolled, store.Text(&r.exit), store.Text(&r.goal)}
+		&r.enrolled, store.Text(&r.exit), store.Text(&r.goal), store.Text(&r.schema), &r.entity, &r.owner}
 }
 
 // lockRun locks and reads a run. Whoever moves a run holds this lock, so that a
@@ -60,6 +65,7 @@ func loadRun(r store.Reader, runID id.ID) (*run, bool, error) {
 	if v.vars == nil {
 		v.vars = map[string]any{}
 	}
+	v.told = v.standpoint()
 	return v, ok, err
 }
 
@@ -68,7 +74,7 @@ func loadRun(r store.Reader, runID id.ID) (*run, bool, error) {
 func insertRun(tx *store.Tx, r *run) (bool, error) {
 	n, err := tx.Exec(`INSERT INTO run (tenant_id, id, automation_id, version, contact_id, trigger_id, trigger_name, cause, status, steps, turns, depth, variables, started_at, updated_at, enrollment, goal_key)
 		VALUES (?,?,?,?,?,?,?,?,?,0,0,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
-		r.id, r.rule, r.version, r.contact, r.log, r.trigger, r.cause, r.status, r.depth, store.JSON(r.vars), tx.Now(), tx.Now(), r.enrolled, store.NullText(r.goal))
+		r.id, r.rule, r.version, r.contact.String(), r.log, r.trigger, r.cause, r.status, r.depth, store.JSON(r.vars), tx.Now(), tx.Now(), r.enrolled, store.NullText(r.goal))
 	return n > 0, err
 }
 
@@ -76,6 +82,9 @@ func insertRun(tx *store.Tx, r *run) (bool, error) {
 func saveRun(tx *store.Tx, r *run) error {
 	if !r.finished.IsZero() {
 		r.goal = ""
+	}
+	if r.unwritten {
+		return nil // by writeRuns
 	}
 	_, err := tx.Exec(`UPDATE run SET status=?, steps=?, turns=?, variables=?, error=?, updated_at=?, completed_at=?, exit_reason=?, goal_key=? WHERE tenant_id=? AND id=?`,
 		r.status, r.steps, r.turns, store.JSON(r.vars), store.NullText(r.err), tx.Now(), r.finished, store.NullText(r.exit), store.NullText(r.goal), r.id)
@@ -159,7 +168,7 @@ func branchesOfMany(r store.Reader, runs []id.ID) (map[id.ID][]branch, error) {
 // public gives a run as the room shows it.
 func (r *run) public(name string, branches []branch) Run {
 	v := Run{ID: r.id, Rule: r.rule, RuleName: name, Version: r.version, Contact: r.contact, TriggerLog: r.log, Trigger: r.trigger,
-		Status: r.status, Variables: r.vars, Error: r.err, ExitReason: r.exit, Enrollment: r.enrolled, StartedAt: r.started, UpdatedAt: r.updated, CompletedAt: r.finished}
+		Status: r.status, Variables: r.vars, Error: r.err, ExitReason: r.exit, Enrollment: r.enrolled, Schema: r.schema, Entity: r.entity, Owner: r.owner, StartedAt: r.started, UpdatedAt: r.updated, CompletedAt: r.finished}
 	for i, b := range branches {
 		v.Branches = append(v.Branches, Branch{Node: b.node, Waiting: b.state == branchWaiting, WaitKey: b.waitKey, Event: b.event, ResumeAt: b.resumeAt, Since: b.since})
 		if i == 0 || !b.resumeAt.IsZero() && (v.ResumeAt.IsZero() || b.resumeAt.Before(v.ResumeAt)) {

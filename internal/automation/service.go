@@ -74,29 +74,34 @@ func (s *Service) Update(ctx context.Context, tenant id.ID, actor string, rule i
 				def[k] = v
 			}
 		}
-		f, err := readForm(def)
-		if err != nil {
-			return Rule{}, err
-		}
-		r.Name, r.Description, r.Trigger, r.Definition, r.UpdatedAt = f.name, f.description, f.trigger, f.def, tx.Now()
-		if f.active != nil {
-			r.Active = *f.active
-		}
-		same, err := sameGraph(tx, r, f.graph)
-		if err != nil {
-			return Rule{}, err
-		}
-		if !same {
-			r.Version++
-			if err := insertVersion(tx, r.ID, r.Version, f); err != nil {
-				return Rule{}, err
-			}
-		}
-		if err := s.updateRule(tx, &r); err != nil {
-			return Rule{}, err
-		}
-		return r, s.tell(tx, "automation.updated", r.ID, actor)
+		return s.redefine(tx, actor, r, def)
 	})
+}
+
+// redefine gives a locked rule another definition.
+func (s *Service) redefine(tx *store.Tx, actor string, r Rule, def map[string]any) (Rule, error) {
+	f, err := readForm(def)
+	if err != nil {
+		return Rule{}, err
+	}
+	r.Name, r.Description, r.Trigger, r.Definition, r.UpdatedAt = f.name, f.description, f.trigger, f.def, tx.Now()
+	if f.active != nil {
+		r.Active = *f.active
+	}
+	same, err := sameGraph(tx, r, f.graph)
+	if err != nil {
+		return Rule{}, err
+	}
+	if !same {
+		r.Version++
+		if err := insertVersion(tx, r.ID, r.Version, f); err != nil {
+			return Rule{}, err
+		}
+	}
+	if err := s.updateRule(tx, &r); err != nil {
+		return Rule{}, err
+	}
+	return r, s.tell(tx, "automation.updated", r.ID, actor)
 }
 
 // Toggle turns a rule on or off: to the given state, or to the other one. Runs

@@ -110,6 +110,24 @@ func (s *Service) start(tx *store.Tx, t *tally, rules []candidate, o occasion) (
 	return open, nil
 }
 
+// remember leaves the beginning on the person's timeline.
+func (w *walk) remember(name string) error {
+	if w.r.contact.IsZero() {
+		return nil
+	}
+	a := contact.Activity{Contact: w.r.contact, Type: "automation_triggered", Title: "Automation started: " + name,
+		Metadata: map[string]any{"automationId": w.r.rule.String(), "runId": w.r.id.String(), "trigger": w.r.trigger}, PerformedBy: "system"}
+	if w.batch != nil {
+		w.batch.activities = append(w.batch.activities, a)
+		return nil
+	}
+	_, err := w.s.contacts.RecordIn(w.tx, a)
+	if err != nil && fault.As(err) == nil {
+		return err
+	}
+	return nil
+}
+
 // begin tells of a new run and takes its first steps, or leaves them to a job.
 func (w *walk) begin(name string) error {
 	if !w.inline {
@@ -117,9 +135,7 @@ func (w *walk) begin(name string) error {
 			return err
 		}
 	}
-	_, err := w.s.contacts.RecordIn(w.tx, contact.Activity{Contact: w.r.contact, Type: "automation_triggered", Title: "Automation started: " + name,
-		Metadata: map[string]any{"automationId": w.r.rule.String(), "runId": w.r.id.String(), "trigger": w.r.trigger}, PerformedBy: "system"})
-	if err != nil && fault.As(err) == nil {
+	if err := w.remember(name); err != nil {
 		return err
 	}
 	if w.inline {
@@ -137,7 +153,7 @@ func (w *walk) begin(name string) error {
 	// An empty rule is done at once. Its trigger call counts only open runs.
 	log := w.r.log
 	w.r.log = id.Zero
-	err = w.end(Completed)
+	err := w.end(Completed)
 	w.r.log = log
 	return err
 }

@@ -19,6 +19,9 @@ type tally struct {
 	// one that cannot go on holds up no other.
 	inline bool
 	failed int // runs of a call that began and failed here
+	// moved is what the owners of runs are still to be told, by tell.
+	moved []Moved
+	tell  func(tx *store.Tx, list []Moved) error
 }
 
 type count struct {
@@ -53,9 +56,15 @@ func (t *tally) ended(rule id.ID, completed bool) {
 // reasonDeleted marks what comes out right when it is tried again.
 const reasonDeleted = "rule_deleted"
 
-// flush writes the counters. Unavailable with reasonDeleted when a rule went away
+// flush tells the owners of runs and writes the counters. Unavailable with reasonDeleted when a rule went away
 // while a run of it began.
 func (t *tally) flush(tx *store.Tx) error {
+	if list := t.moved; len(list) > 0 {
+		t.moved = nil
+		if err := t.tell(tx, list); err != nil {
+			return err
+		}
+	}
 	slices.SortFunc(t.list, func(a, b count) int { return bytes.Compare(a.rule[:], b.rule[:]) })
 	for _, c := range t.list {
 		last := any(nil)

@@ -127,6 +127,13 @@ func (s *Service) unpause(tx *store.Tx, actor string, r *run) error {
 
 // ordered tells of a verb that moved no branch.
 func (s *Service) ordered(tx *store.Tx, actor string, r *run) error {
+	t := &tally{}
+	if err := s.note(tx, t, r); err != nil {
+		return err
+	}
+	if err := t.flush(tx); err != nil {
+		return err
+	}
 	_, err := s.log.Append(tx, event.New{Type: "run.updated", Subject: r.id, Contact: r.contact, Changed: []string{"status:" + r.status}, Actor: actor, Cause: r.cause})
 	return err
 }

@@ -31,6 +31,9 @@ func (w *walk) awaitReply(nid string, n *Node) ([]string, error) {
 	if w.dry != nil {
 		return append(w.dry.waits(w, nid, n, output), n.Next[handleReply]...), nil
 	}
+	if w.r.contact.IsZero() {
+		return w.fail(nid, n, nil, nil, "the "+clip(w.r.schema)+" relates to no person who could reply; relate it to a contact")
+	}
 	if err := w.tx.Lock("reply", w.r.contact.String()); err != nil {
 		return nil, err
 	}

@@ -36,9 +36,11 @@ type walk struct {
 	passed []string
 	budget int // nodes that this transaction may still pass
 	over   bool
-	inline bool       // it began in the transaction of its cause
-	dry    *rehearsal // not nil: nothing waits, everything is undone
-	err    error      // of reading the lead while a condition or a text was looked at
+	inline bool           // it began in the transaction of its cause
+	dry    *rehearsal     // not nil: nothing waits, everything is undone
+	batch  *batch         // not nil: many runs begin here, and what can be is written together
+	doc    map[string]any // the entity that the run is about; nil: to be read
+	err    error          // of reading the lead while a condition or a text was looked at
 }
 
 // stepArgs are the args of a step's job: the branch that moves.
@@ -216,6 +218,9 @@ func (w *walk) wait(node string, n *Node, b branch, output map[string]any, probl
 func (w *walk) scope() *scope {
 	if w.seen == nil {
 		w.seen = scopeOf(w.lead, w.r.vars, w.tx.Now(), w.set)
+		if _, own := w.r.vars["entity"]; !own {
+			w.seen.what = w.entity
+		}
 		if w.lead == nil {
 			w.seen.who = w.who
 		}
@@ -239,7 +244,7 @@ func (w *walk) who() map[string]any {
 
 // changed forgets what was seen: an action may have changed the lead, a result
 // the variables.
-func (w *walk) changed() { w.card, w.lead, w.seen = nil, nil, nil }
+func (w *walk) changed() { w.card, w.lead, w.seen, w.doc = nil, nil, nil, nil }
 
 // flush writes what a walk has put off until others must see it: the contact's
 // time of change, and the events, in their order, with the given ones last.
@@ -330,8 +335,14 @@ func (w *walk) save() error {
 // clear takes every branch of a run away, so that whatever still comes for them
 // finds nothing, and closes the steps that were waiting.
 func (w *walk) clear(status, reason string) error {
+	if w.r.branches > 0 {
+		w.batch.apart(w)
+	}
 	if err := w.writeSteps(); err != nil {
 		return err
+	}
+	if w.r.unwritten && w.r.branches == 0 {
+		return nil
 	}
 	branches, err := branchesOf(w.tx, w.r.id)
 	if err != nil || len(branches) == 0 {
@@ -356,6 +367,9 @@ func (w *walk) clear(status, reason string) error {
 // tell appends the one event of this transaction about the run: its status, and
 // the nodes it came through.
 func (w *walk) tell(typ string) error {
+	if err := w.s.note(w.tx, w.tally, w.r); err != nil {
+		return err
+	}
 	changed := []string{"status:" + w.r.status}
 	if w.inline && typ != "run.started" {
 		changed = append(changed, "started")
@@ -364,7 +378,19 @@ func (w *walk) tell(typ string) error {
 		changed = append(changed, "exit:"+w.r.exit)
 	}
 	changed = append(changed, w.passed[max(0, len(w.passed)-toldNodes):]...)
-	return w.flush(event.New{Type: typ, Subject: w.r.id, Contact: w.r.contact, Changed: changed, Actor: w.r.actor(), Cause: w.r.cause})
+	e := event.New{Type: typ, Subject: w.r.id, Contact: w.r.contact, Changed: changed, Actor: w.r.actor(), Cause: w.r.cause}
+	if w.batch != nil {
+		if w.marked {
+			w.marked = false
+			if err := w.s.contacts.MarkIn(w.tx, w.r.contact); err != nil {
+				return err
+			}
+		}
+		w.batch.news = append(append(w.batch.news, w.news...), e)
+		w.news = nil
+		return nil
+	}
+	return w.flush(e)
 }
 
 // toldNodes bounds the nodes that an event names: the last ones.

@@ -24,7 +24,12 @@ var actionAliases = map[string]string{
 	"move_stage": actionStage, "move_pipeline_stage": actionStage, "move_pipeline": actionPipeline,
 	"assign_to": actionAssign, "assign_lead": actionAssign, "update_lead": actionUpdate, "create_task": actionTask,
 	"webhook_notify": actionHTTP, "http_webhook": actionHTTP, "callback_client": actionHTTP, "webhook": actionHTTP, "http": actionHTTP, "http_request": actionHTTP,
+	flowEmail: actionEmail,
 }
+
+// flowEmail is the action of flows that send e-mail. It can be written, so that a
+// flow made elsewhere can be brought along, and fails when it is reached.
+const flowEmail = "flow_send_email"
 
 // absent says why a known node or action cannot be used.
 var absent = map[string]string{

@@ -84,6 +84,12 @@ func (c *checker) shape(f *Filter, at string, inside bool) error {
 		}
 		return looseField(f.Field, at+".field")
 	}
+	if f.Op.targeting() {
+		if inside {
+			return bad(at+".op", "%s cannot be used within an array's element", f.Op)
+		}
+		return targetShape(f, at)
+	}
 	if err := field(f.Field, at+".field", inside); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 // Package filter owns the one form of a filter over documents: how it is read
-// (from MongoDB's language and from lists of conditions), what it means, and
-// how it narrows an SQL query. It knows no noun and keeps nothing; any room and
+// (from MongoDB's language, lists of conditions, targets, the search DSL and
+// Lucene's syntax), what it means, how it narrows an SQL query, and how many of
+// them are asked about one document at once (Index). It knows no noun and keeps nothing; any room and
 // any face's mapping may use it.
 //
 // The match in memory is the meaning. SQL compiles a filter to a WHERE clause
@@ -29,7 +30,8 @@ type Op string
 // The kinds. Those of the second group compare as MongoDB does: within one
 // type, by byte, looking into arrays. Those of the third group compare as
 // conditions do: numbers equal their text, text without case, one value found
-// by its path. A fourth group is that of the sales API (see Same).
+// by its path. A fourth group is that of the sales API (see Same), a fifth that of
+// the targeting API (see Equal).
 const (
 	And Op = "and" // of: all of them hold; none: everything matches
 	Or  Op = "or"  // of: one of them holds; none: nothing matches

@@ -15,7 +15,10 @@ import (
 var (
 	names = []string{"a", "b", "c", "0", "1", "a.b", `q"uo'te`, "$d", "ключ", "sp ace", `back\slash`, "x.0", "\u2028", "<k>", "?", "$1", "_id"}
 	texts = []string{"", "a", "b", "A", "ab", "Ab", "a b", "z", "é", "e\u0301", "日本", "😀", "\uffff", "K", "0", "5", "5.0", "-1", "true", "false", "null",
-		"2026-11-11", "2026-11-11T12:00:00.000Z", "it's", `"`, `\`, "%", "_", "?", "$1", "<&>", "\t", "9007199254740993"}
+		"2026-11-11", "2026-11-11T12:00:00.000Z", "it's", `"`, `\`, "%", "_", "?", "$1", "<&>", "\t", "9007199254740993",
+		"12.5", "0.1", "-3", "007", "1e3", "-", "1.", ".5", "1.2.3", "123456789012345", "0.30000000000000004", "Straße", "STRASSE", "ẞ", "Ärger", "ä", "İ", "\u212a", "a*b", "a%b", "VIP", "10",
+		"2024-02-29", "2026-02-29", "2026-02-30", "0000-01-01", "2026-11-11T12:00:00", "2026-11-11T13:00:00+02:00", "2026-11-11T11:00:00.5-01:00", "2026-11-11T12:00:00.1234567Z", "2026-11-11T24:00:00Z",
+		"2026-11-11T12:00:60Z", "2026-11-11T12:00:00ZZ", "2026-11-11T12:00:00+15:00", "2026-11-11 12:00:00", "2026-11-11T12:00Z", "2026-11-10T23:59:59.999Z", "2026-11-11T23:59:59.999Z", "2026-11-12"}
 	numbers = []any{int64(0), int64(1), int64(-1), int64(2), int64(5), 0.5, -0.5, 0.1, 0.30000000000000004, 1e300, -1e300, 1e-300, 5e-324, math.MaxFloat64,
 		int64(1<<53 - 1), int64(1 << 53), int64(1<<53 + 1), int64(math.MaxInt64), int64(math.MinInt64), int64(math.MaxInt64 - 1), 9.3e18, 1e19, 1e21, 1e22, 1.0 / 3, 5.000000000000001, 4.999999999999999,
 		int64(math.MaxInt32), int64(math.MaxInt32) + 1, 123456.789}
@@ -176,7 +179,8 @@ func genLeaf(inside bool, depth int, pool []hint) *rapid.Generator[Filter] {
 			ops = append(ops, Elem, ElemMatch)
 		}
 		if !inside {
-			ops = append(ops, Is, Is, IsNot, Above, AtLeast, Below, AtMost, OneOf, Contains, StartsWith, EndsWith, Like, DaysAtLeast, DaysAtMost, Present, Absent)
+			ops = append(ops, Is, Is, IsNot, Above, AtLeast, Below, AtMost, OneOf, Contains, StartsWith, EndsWith, Like, DaysAtLeast, DaysAtMost, Present, Absent,
+				Equal, Equal, AnyOf, AnyOf, Holds, Holds, Begins, Ends, Wild, Over, From, Under, UpTo, Filled)
 		}
 		f.Op = rapid.SampledFrom(ops).Draw(t, "op")
 		switch f.Op {
@@ -213,12 +217,71 @@ func genLeaf(inside bool, depth int, pool []hint) *rapid.Generator[Filter] {
 			f.Value = rapid.SampledFrom([]any{int64(10), int64(0), "9.5", 10.02, "x", int64(-5), 1e300}).Draw(t, "days")
 		case OneOf:
 			f.Value = rapid.OneOf(rapid.Just[any]("a, b,5"), rapid.Just[any]("vip,new"), rapid.Custom(genConstant)).Draw(t, "set")
-		case Present, Absent:
+		case Present, Absent, Filled:
+		case AnyOf:
+			for range rapid.IntRange(0, 4).Draw(t, "values") {
+				f.List = append(f.List, genPlain(t, genConstant))
+			}
+		case Equal, Over, From, Under, UpTo:
+			f.Value = genPlain(t, genConstant)
+		case Holds, Begins, Ends:
+			f.Value = genPart(t, genPlain(t, genConstant))
+		case Wild:
+			f.Value = genWild(t, genPlain(t, genConstant))
 		default:
 			f.Value = genConstant(t)
 		}
 		return f
 	})
+}
+
+// genPlain is a constant of the fifth group: often the text of a value.
+func genPlain(t *rapid.T, draw func(*rapid.T) any) any {
+	v := draw(t)
+	if !plain(v) {
+		v = rapid.SampledFrom(texts).Draw(t, "plain")
+	}
+	if rapid.IntRange(0, 2).Draw(t, "as text") == 0 {
+		return shown(v)
+	}
+	return v
+}
+
+// genPart is a piece of a text that is not empty, in another case perhaps.
+func genPart(t *rapid.T, v any) any {
+	s := []rune(shown(v))
+	if len(s) > 0 {
+		from := rapid.IntRange(0, len(s)-1).Draw(t, "from")
+		s = s[from:rapid.IntRange(from+1, len(s)).Draw(t, "to")]
+	}
+	if len(s) == 0 {
+		return "a"
+	}
+	if rapid.Bool().Draw(t, "upper") {
+		return strings.ToUpper(string(s))
+	}
+	return string(s)
+}
+
+func genWild(t *rapid.T, v any) any {
+	s := []rune(shown(v))
+	out := ""
+	for i, r := range s[:min(len(s), 8)] {
+		switch rapid.IntRange(0, 3).Draw(t, "wild") {
+		case 0:
+			out += "?"
+		case 1:
+			if i < 4 {
+				out += "*"
+			}
+		default:
+			out += escaped(string(r))
+		}
+	}
+	if out = strings.ToValidUTF8(out, ""); patternShape(out, "") != nil {
+		return "a*"
+	}
+	return out
 }
 
 // near is a value, or one just beside it.
@@ -244,7 +307,7 @@ func anyLoose(f *Filter) bool {
 			return true
 		}
 	}
-	return f.Op.loose()
+	return f.Op.loose() || f.Op.targeting()
 }
 
 func genFilter(depth int, inside bool, pool []hint) *rapid.Generator[Filter] {

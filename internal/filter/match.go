@@ -135,6 +135,9 @@ func compile(f *Filter) (node, error) {
 	if f.Op.compared() {
 		return newComparison(f), nil
 	}
+	if f.Op.targeting() {
+		return newTarget(f), nil
+	}
 	return newLeaf(f.Op, f), nil
 }
 

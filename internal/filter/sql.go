@@ -175,6 +175,8 @@ func (c *compiler) leaf(f *Filter, neg bool) part {
 	switch {
 	case f.Op.loose():
 		return c.loose(f, src, path, neg)
+	case f.Op.targeting():
+		return c.target(f, src, path, neg)
 	case f.Op.compared(): // an index of Keys serves these
 		return anything
 	}

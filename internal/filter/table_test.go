@@ -47,12 +47,20 @@ func TestSQLTable(t *testing.T) {
 				}
 				filters = append(filters, Filter{Op: op, Field: name, Value: v})
 			}
+			if plain(v) {
+				for _, op := range []Op{Equal, Holds, Begins, Ends, Over, From, Under, UpTo} {
+					if v != "" || !(op == Holds || op == Begins || op == Ends) {
+						filters = append(filters, Filter{Op: op, Field: name, Value: v})
+					}
+				}
+				filters = append(filters, Filter{Op: AnyOf, Field: name, List: []any{v, "new", "6"}}, Filter{Op: Wild, Field: name, Value: "?*" + escaped(shown(v)) + "*"})
+			}
 			filters = append(filters, Filter{Op: In, Field: name, List: []any{v, "new"}}, Filter{Op: Nin, Field: name, List: []any{v, int64(6)}}, Filter{Op: All, Field: name, List: []any{v, "5"}})
 		}
 		for _, kind := range typeNames[:10] {
 			filters = append(filters, Filter{Op: Type, Field: name, List: []any{kind}})
 		}
-		filters = append(filters, Filter{Op: Exists, Field: name, Value: true}, Filter{Op: Exists, Field: name, Value: false}, Filter{Op: Present, Field: name}, Filter{Op: Absent, Field: name},
+		filters = append(filters, Filter{Op: Exists, Field: name, Value: true}, Filter{Op: Exists, Field: name, Value: false}, Filter{Op: Present, Field: name}, Filter{Op: Filled, Field: name}, Filter{Op: Absent, Field: name},
 			Filter{Op: Size, Field: name, Value: int64(0)}, Filter{Op: Size, Field: name, Value: int64(2)}, Filter{Op: Mod, Field: name, List: []any{int64(5), int64(0)}}, Filter{Op: Matches, Field: name, Value: Regex{Pattern: "a"}},
 			Filter{Op: Elem, Field: name, Of: []Filter{{Op: Eq, Value: "vip"}}}, Filter{Op: ElemMatch, Field: name, Of: []Filter{{Op: Eq, Field: "b", Value: int64(1)}}})
 	}

@@ -16,6 +16,8 @@ import (
 	"parley/internal/agent"
 	"parley/internal/app"
 	"parley/internal/automation"
+	"parley/internal/bulk"
+	"parley/internal/campaign"
 	"parley/internal/channel"
 	"parley/internal/channel/inbound"
 	"parley/internal/channel/loopback"
@@ -28,6 +30,7 @@ import (
 	"parley/internal/deal"
 	"parley/internal/egress"
 	"parley/internal/egress/poster"
+	"parley/internal/entity"
 	"parley/internal/event"
 	"parley/internal/face/admin"
 	"parley/internal/face/platform"
@@ -43,13 +46,17 @@ import (
 	"parley/internal/media"
 	"parley/internal/notification"
 	"parley/internal/outbox"
+	"parley/internal/portal"
 	"parley/internal/quote"
 	"parley/internal/realtime"
 	"parley/internal/realtime/socketio"
+	"parley/internal/record"
 	"parley/internal/secret"
+	"parley/internal/segment"
 	"parley/internal/store"
 	"parley/internal/telemetry/metrics"
 	"parley/internal/tenant"
+	"parley/internal/token"
 	"parley/internal/webhook"
 )
 
@@ -74,9 +81,17 @@ type App struct {
 	Quotes        *quote.Service
 	Interactions  *interaction.Service
 	Intake        *intake.Service
+	Records       *record.Service
+	Entities      *entity.Service
+	Segments      *segment.Service
+	Bulk          *bulk.Service
+	Campaigns     *campaign.Service
+	People        *record.People
+	Portals       *portal.Service
 	Webhooks      *webhook.Service
 	Notifications *notification.Service
 	Apps          *app.Service
+	Tokens        *token.Service
 	Outbox        *outbox.Outbox
 	Jobs          *job.Console
 
@@ -201,6 +216,23 @@ func (a *App) build(box *secret.Box, o Options) error {
 		Automations: a.Automations, Caller: poster.New(hooks)})
 	a.Intake = intake.NewService(a.DB, feed, a.Contacts, a.Deals, a.Agents, a.Handovers, a.Interactions)
 
+	a.Records = record.NewService(a.DB, feed, a.Contacts)
+	a.People = record.NewPeople(a.DB, a.Contacts, a.Deals)
+	a.Entities = entity.NewService(a.DB, a.Contacts, a.Records)
+	a.Segments = segment.NewService(a.DB, feed, a.Contacts, a.Entities)
+	a.Segments.Logger(a.log)
+	a.Automations.Segments(a.Segments.NameOf)
+	a.Entities.Serve(segment.Schema, a.Segments)
+	a.Automations.ReadEntities(a.Entities.Documents)
+	a.Bulk = bulk.NewService(a.DB, feed, a.Contacts, a.Records, a.Entities, a.Automations)
+	a.Campaigns = campaign.NewService(a.DB, feed, campaign.Rooms{Contacts: a.Contacts, Records: a.Records, Entities: a.Entities, Segments: a.Segments,
+		Automations: a.Automations, Bulk: a.Bulk})
+	a.Entities.Serve(campaign.Schema, a.Campaigns)
+	a.Portals = portal.NewService(a.DB, feed, a.Campaigns, a.Segments)
+	a.Campaigns.DeliveredBy(a.Portals.Refers)
+
+	a.Tokens = token.NewService(a.DB, a.Tenants, a.Access, token.Options{URL: a.cfg.Public})
+
 	idem := idempotency.New(a.DB)
 	a.Contacts.Follow(contact.Follower{Name: "idempotency", Erase: func(tx *store.Tx, e contact.Erased) error { return forgetAnswers(tx, idem, e) }})
 	absent := absence.NewService(a.DB, feed, a.Contacts, a.Agents, a.Handovers, a.Conversations)
@@ -208,6 +240,8 @@ func (a *App) build(box *secret.Box, o Options) error {
 	a.Jobs = job.NewConsole(a.DB, a.runner)
 	a.Contacts.RegisterJobs(a.runner)
 	a.Automations.RegisterJobs(a.runner)
+	a.Bulk.RegisterJobs(a.runner)
+	a.Campaigns.RegisterJobs(a.runner)
 	a.Handovers.RegisterJobs(a.runner)
 	a.Apps.RegisterJobs(a.runner)
 	absent.RegisterJobs(a.runner)
@@ -219,6 +253,7 @@ func (a *App) build(box *secret.Box, o Options) error {
 	a.lanes.Add(a.Outbox)
 	a.lanes.Add(a.Webhooks)
 	a.lanes.Add(a.Notifications)
+	a.lanes.Add(a.Segments)
 
 	a.metrics = metrics.New()
 	a.watch()
@@ -230,7 +265,8 @@ func (a *App) build(box *secret.Box, o Options) error {
 		Conversations: a.Conversations, Agents: a.Agents, Handovers: a.Handovers, Interactions: a.Interactions, Quotes: a.Quotes, Intake: a.Intake, Clock: a.clock,
 		Notifications: a.Notifications, Webhooks: a.Webhooks, Apps: a.Apps, URL: o.url})
 	a.Notifications.Draw(a.sales.Renderer())
-	a.target = targeting.New(targeting.Services{Access: a.Access, Tenants: a.Tenants, Clock: a.clock})
+	a.target = targeting.New(targeting.Services{Access: a.Access, Tenants: a.Tenants, Clock: a.clock, Records: a.Records, People: a.People, Entities: a.Entities, Segments: a.Segments, Automations: a.Automations, Bulk: a.Bulk, Campaigns: a.Campaigns, Portals: a.Portals, Tokens: a.Tokens, Agents: a.Agents, Handovers: a.Handovers,
+		Operator: access.NewOperator(a.cfg.AdminToken), Changed: a.changed(o)})
 	a.sockets = socketio.New(a.socketOptions())
 	a.live = realtime.New(a.DB, a.sockets, a.platform, box, a.log)
 	return a.serveable(o, idem)
@@ -249,12 +285,12 @@ func (a *App) serveable(o Options, idem httpx.Idempotency) error {
 	}
 	status := func(ctx context.Context) admin.Status { return a.status(ctx, o.url) }
 	ops := admin.Services{DB: a, Tenants: a.Tenants, Access: a.Access, Accounts: a.Accounts, Outbox: a.Outbox, Conversations: a.Conversations, Deals: a.Deals,
-		Contacts: a.Contacts, Agents: a.Agents, Scopes: knownScopes,
+		Contacts: a.Contacts, Agents: a.Agents, Tokens: a.Tokens, Scopes: knownScopes,
 		Operator: access.NewOperator(a.cfg.AdminToken), Status: status, Restore: o.restore}
 	if o.simulated != nil {
 		ops.Simulator = o.simulated
-		ops.Changed = func(ctx context.Context, t id.ID) error { return o.simulated.arrange(ctx, a, o.loopback, t) }
 	}
+	ops.Changed = a.changed(o)
 	a.operate = admin.New(ops)
 	a.clients = platform.NewOperator(platform.OperatorServices{Operator: ops.Operator, Tenants: a.Tenants, Access: a.Access, Accounts: a.Accounts, Changed: ops.Changed})
 	if a.api, err = httpx.NewHandler(opts, a.faces(o)...); err != nil {
@@ -263,6 +299,15 @@ func (a *App) serveable(o Options, idem httpx.Idempotency) error {
 	// Commands take their time: a verification of a large base, a backup.
 	a.command, err = httpx.NewHandler(httpx.Options{Log: a.log, Clock: a.clock, Timeout: -1}, a.operate.Socket())
 	return err
+}
+
+// changed is told of new tenants and accounts: the simulator gives them a number. It
+// is nil where nobody wants to know.
+func (a *App) changed(o Options) func(ctx context.Context, tenant id.ID) error {
+	if o.simulated == nil {
+		return nil
+	}
+	return func(ctx context.Context, t id.ID) error { return o.simulated.arrange(ctx, a, o.loopback, t) }
 }
 
 // Close ends what Open began.

@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"parley/internal/access"
+	"parley/internal/id"
 	"parley/internal/tenant"
+	"parley/internal/token"
 )
 
 // Demo is the seeded tenant of `serve --demo`, kept in demo.json of the data
@@ -19,6 +21,7 @@ type Demo struct {
 	ClientCode string `json:"clientCode"`
 	APIKey     string `json:"apiKey"`
 	SalesKey   string `json:"salesKey"`
+	Token      string `json:"token"` // of the targeting API
 	Phone      string `json:"phone"` // of the simulated person
 }
 
@@ -52,11 +55,15 @@ func (m *Main) Demo(ctx context.Context) (Demo, error) {
 	file := filepath.Join(m.cfg.Data, "demo.json")
 	if b, err := os.ReadFile(file); err == nil && json.Unmarshal(b, &d) == nil {
 		if k, err := app.Access.Authenticate(ctx, "platform", d.APIKey); err == nil {
-			if d.SalesKey != "" {
-				return d, nil
+			if d.SalesKey == "" { // seeded by an older Parley
+				if d.SalesKey, err = demoSales(ctx, app, k.Tenant); err != nil {
+					return d, err
+				}
 			}
-			if d.SalesKey, err = demoSales(ctx, app, k.Tenant); err != nil { // seeded by an older Parley
-				return d, err
+			if _, err := app.Tokens.Verify(ctx, d.Token); err != nil { // so too, or it has ended
+				if d.Token, err = demoToken(ctx, app, k.Tenant); err != nil {
+					return d, err
+				}
 			}
 			return d, d.keep(file)
 		}
@@ -82,7 +89,16 @@ func (m *Main) Demo(ctx context.Context) (Demo, error) {
 	if d.SalesKey, err = demoSales(ctx, app, t.ID); err != nil {
 		return d, err
 	}
+	if d.Token, err = demoToken(ctx, app, t.ID); err != nil {
+		return d, err
+	}
 	return d, d.keep(file)
+}
+
+// demoToken makes a token of the targeting API, which may do everything.
+func demoToken(ctx context.Context, app *App, tenant id.ID) (string, error) {
+	text, _, err := app.Tokens.Issue(ctx, tenant, token.New{Name: "demo"})
+	return text, err
 }
 
 func (d Demo) keep(file string) error {
@@ -100,7 +116,7 @@ func (d Demo) Welcome() string {
 	if d.Data != "" {
 		data = " --data " + shellWord(d.Data)
 	}
-	return strings.NewReplacer("$URL", d.URL, "$CODE", d.ClientCode, "$KEY", d.APIKey, "$SALES", d.SalesKey, "$PHONE", d.Phone, "$DATA", data, "$SELF", self()).Replace(`
+	return strings.NewReplacer("$URL", d.URL, "$CODE", d.ClientCode, "$KEY", d.APIKey, "$SALES", d.SalesKey, "$JWT", d.Token, "$PHONE", d.Phone, "$DATA", data, "$SELF", self()).Replace(`
 Parley is ready.
 
   API            $URL/api/saas        health: $URL/api/saas/health
@@ -111,6 +127,8 @@ Parley is ready.
 
   sales API      $URL/api/v1              described: $URL/swagger.json
   api-key        $SALES
+
+  targeting API  $URL/v1/target ...       keys that verify its tokens: $URL/v1/access-tokens/.well-known/jwks.json
 
 Try it, in another terminal:
 
@@ -130,7 +148,11 @@ Try it, in another terminal:
      curl -s '$URL/api/v1/prospects?api-key=$SALES'
      curl -s '$URL/api/v1/lead/retail?api-key=$SALES' -H 'content-type: application/json' -d '{"utmSource":"newsletter","firstName":"Priya","phones":["$PHONE"],"emails":["priya@example.com"]}'
 
-  6. Everything that was promised holds:
+  6. And on the targeting API, whose token is a JWT (parley token create makes more):
+     TOKEN=$JWT
+     curl -s $URL/v1/admin/organizations -H "Authorization: Bearer $TOKEN"
+
+  7. Everything that was promised holds:
      $SELF verify$DATA
 
 Stop with Ctrl-C; the data stays.

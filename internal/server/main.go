@@ -235,7 +235,10 @@ func (a *App) prepare(ctx context.Context, alone bool) error {
 	if n > 0 {
 		a.log.Info("migrated the database", "steps", n)
 	}
-	if err := a.Tenants.CheckSeal(ctx); err != nil || !alone {
+	if err := a.Tenants.CheckSeal(ctx); err != nil {
+		return err
+	}
+	if err := a.Tokens.Ready(ctx); err != nil || !alone {
 		return err
 	}
 	return a.inherit(ctx)

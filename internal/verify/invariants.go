@@ -255,6 +255,32 @@ var Invariants = []Invariant{
 		UNION ALL SELECT x.tenant_id, x.contact_id, 'a decision' FROM rule_decision x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id AND e.done_at IS NOT NULL
 		UNION ALL SELECT x.tenant_id, x.contact_id, 'a trigger call' FROM trigger_log x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id AND e.done_at IS NOT NULL
 		UNION ALL SELECT x.tenant_id, x.contact_id, 'messages' FROM conversation_gone x JOIN contact_erasure e ON e.tenant_id=x.tenant_id AND e.contact_id=x.contact_id AND e.done_at IS NOT NULL`},
+	{"record-child", "Every tag, relation and place in the index of a record belongs to a record that exists, and what was deleted has no place there.",
+		`SELECT x.tenant_id, x.record_id, x.what FROM (SELECT tenant_id, record_id, 'tag ' || tag AS what, '' AS schema FROM record_tag
+		UNION ALL SELECT tenant_id, record_id, 'relation ' || entity_id, '' FROM record_relation
+		UNION ALL SELECT tenant_id, record_id, 'attribute ' || name, schema FROM record_attribute) x
+		LEFT JOIN record r ON r.tenant_id=x.tenant_id AND r.id=x.record_id WHERE r.id IS NULL OR x.schema <> '' AND (r.schema <> x.schema OR r.deleted_at IS NOT NULL)`},
+	{"record-event", "Every record belongs to a tenant that exists and has the event of its creation in the feed.",
+		`SELECT r.tenant_id, r.id, 'no such tenant' FROM record r LEFT JOIN tenant t ON t.tenant_id=r.tenant_id WHERE t.tenant_id IS NULL
+		UNION ALL SELECT tenant_id, id, 'no record.created' FROM (SELECT tenant_id, id FROM record WHERE ` + remembered + `
+		EXCEPT SELECT tenant_id, subject FROM event WHERE type='record.created') x`},
+	{"record-index", "A record is found by what it holds and refers to, and by nothing else.", ""},
+	{"portal-widgets", "Every widget is of a portal that exists, a portal's widgets count from 0 without a gap, and only widgets that show a campaign refer to one.",
+		`SELECT w.tenant_id, w.portal_id, 'widgets ' || COUNT(*) || ', last at ' || MAX(w.position) FROM portal_widget w
+		LEFT JOIN portal p ON p.tenant_id=w.tenant_id AND p.id=w.portal_id GROUP BY w.tenant_id, w.portal_id
+		HAVING MIN(w.position) <> 0 OR MAX(w.position) <> COUNT(*)-1 OR COUNT(p.id) <> COUNT(*)
+		OR SUM(CASE WHEN w.campaign_id IS NOT NULL AND w.type NOT IN ('CAMPAIGN_WIDGET','PRODUCT_RECOMMENDATIONS_WIDGET') THEN 1 ELSE 0 END) > 0`},
+	{"token-key", "Every access token is a key of the targeting API without a token of its own, and every such key an access token.",
+		`SELECT t.tenant_id, t.id, 'no such key' FROM access_token t
+		LEFT JOIN access_key k ON k.tenant_id=t.tenant_id AND k.id=t.id AND k.face='targeting' AND k.hash='id:' || k.id WHERE k.id IS NULL
+		UNION ALL SELECT k.tenant_id, k.id, 'no such token' FROM access_key k
+		LEFT JOIN access_token t ON t.tenant_id=k.tenant_id AND t.id=k.id WHERE k.hash='id:' || k.id AND t.id IS NULL`},
+	{"token-signer", "Where tokens were ever signed one key signs; the key of a token that was not revoked verifies until the token ends.",
+		`SELECT tenant_id, MIN(kid), 'keys that sign: ' || SUM(CASE WHEN retired_at IS NULL THEN 1 ELSE 0 END) FROM signing_key
+		GROUP BY tenant_id HAVING SUM(CASE WHEN retired_at IS NULL THEN 1 ELSE 0 END) <> 1
+		UNION ALL SELECT t.tenant_id, t.id, CASE WHEN s.kid IS NULL THEN 'no such signing key' ELSE 'its key ends before it' END FROM access_token t
+		JOIN access_key k ON k.tenant_id=t.tenant_id AND k.id=t.id AND k.revoked_at IS NULL
+		LEFT JOIN signing_key s ON s.tenant_id='' AND s.kid=t.kid WHERE s.kid IS NULL OR s.ends_at < t.expires_at`},
 	{"key-tenant", "Every key and every secret belongs to a tenant that exists.",
 		`SELECT k.tenant_id, k.id, 'no such tenant' FROM access_key k LEFT JOIN tenant t ON t.tenant_id=k.tenant_id WHERE t.tenant_id IS NULL
 		UNION ALL SELECT s.tenant_id, s.name, 'no such tenant' FROM tenant_secret s LEFT JOIN tenant t ON t.tenant_id=s.tenant_id WHERE t.tenant_id IS NULL`},

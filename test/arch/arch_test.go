@@ -30,8 +30,8 @@ type pkg struct {
 // that a new one has to say what it is.
 var (
 	ground    = []string{"event", "job", "store", "fault", "httpx", "egress", "id", "clock", "secret", "phone", "config", "telemetry", "idempotency", "filter"}
-	domain    = []string{"tenant", "access", "account", "agent", "handover", "contact", "deal", "conversation", "media", "intake", "interaction", "quote"}
-	reactions = []string{"automation", "webhook", "notification", "app", "realtime", "absence"}
+	domain    = []string{"tenant", "access", "token", "account", "agent", "handover", "contact", "deal", "conversation", "media", "intake", "interaction", "quote", "campaign", "record", "portal", "segment"}
+	reactions = []string{"automation", "bulk", "webhook", "notification", "app", "realtime", "absence"}
 	outward   = []string{"outbox"}
 	edges     = []string{"channel", "simulator", "face", "server", "verify"}
 	nounless  = []string{"event", "job", "store", "id", "clock", "filter"}

@@ -51,25 +51,12 @@ type callTimes struct {
 // searches, the board and the export on it.
 func measureBase(o options, dir string) (f *baseFigures, err error) {
 	f = &baseFigures{Contacts: o.Contacts}
-	data, file := filepath.Join(dir, "base"), filepath.Join(dir, "people.csv")
-	p, err := startParley(o.Bin, data, false) // makes the folder, the tenant, its pipeline
+	data := filepath.Join(dir, "base")
+	p, took, err := populated(o, dir, "base")
 	if err != nil {
 		return nil, err
 	}
-	err = p.furnish()
-	if err == nil {
-		_, err = p.fetch("/api/saas/crm/pipelines")
-	}
-	if err = errors.Join(err, p.stop()); err != nil {
-		return nil, err
-	}
-	if err := writePeople(file, o.Contacts); err != nil {
-		return nil, err
-	}
-	say("base: importing %d contacts", o.Contacts)
-	if f.Import, err = move(p, o.Contacts, "import", file); err != nil {
-		return nil, err
-	}
+	f.Import = took
 	for _, suffix := range []string{"", "-wal"} {
 		if info, err := os.Stat(filepath.Join(data, "parley.db"+suffix)); err == nil {
 			f.DatabaseB += info.Size()
@@ -91,6 +78,28 @@ func measureBase(o options, dir string) (f *baseFigures, err error) {
 	say("base: exporting")
 	f.Export, err = move(p, o.Contacts, "export", filepath.Join(dir, "out.csv"))
 	return f, err
+}
+
+// populated makes a data folder with a tenant whose contacts the import command
+// took in. The server of it has ended.
+func populated(o options, dir, name string) (p *parley, m moveFigures, err error) {
+	if p, err = startParley(o.Bin, filepath.Join(dir, name), false); err != nil { // makes the folder, the tenant, its pipeline
+		return nil, m, err
+	}
+	err = p.furnish()
+	if err == nil {
+		_, err = p.fetch("/api/saas/crm/pipelines")
+	}
+	if err = errors.Join(err, p.stop()); err != nil {
+		return nil, m, err
+	}
+	file := filepath.Join(dir, name+".csv")
+	if err := writePeople(file, o.Contacts); err != nil {
+		return nil, m, err
+	}
+	say("%s: importing %d contacts", name, o.Contacts)
+	m, err = move(p, o.Contacts, "import", file)
+	return p, m, err
 }
 
 // restartParley starts a server on the folder of an earlier one, whose tenant

@@ -41,7 +41,7 @@ type options struct {
 	Calls         int
 	Runs          int64 // of rules of three steps, a round of each kind
 	Postgres      bool
-	Only          string // comma-separated parts: leads, webhooks, runs, jobs, start, sockets, base, sales and notifications (only when named)
+	Only          string // comma-separated parts: leads, webhooks, runs, jobs, start, sockets, base, sales, notifications and targeting (only when named)
 	JSON          string // file for the figures
 	Profile       string // folder for CPU profiles of the server, "" for none
 }
@@ -75,7 +75,7 @@ func main() {
 	flag.IntVar(&o.Calls, "calls", 200, "calls of each kind on the large base")
 	flag.IntVar(&o.Sockets, "sockets", 5000, "live connections at once; each needs a file handle on either side")
 	flag.Int64Var(&o.Runs, "runs", 6000, "runs of rules of three steps, in each round of each kind")
-	flag.StringVar(&o.Only, "only", "", "parts to run, with commas between: leads,webhooks,runs,jobs,start,sockets,base,sales,notifications; the last three only when they are named")
+	flag.StringVar(&o.Only, "only", "", "parts to run, with commas between: leads,webhooks,runs,jobs,start,sockets,base,sales,notifications,targeting; the last four only when they are named")
 	flag.StringVar(&o.JSON, "json", "", "write the figures to this `file` as JSON")
 	flag.StringVar(&o.Profile, "profile", "", "write CPU profiles of the server's measured rounds to this `folder`")
 	flag.Parse()
@@ -183,6 +183,11 @@ func measure(o options) (r *report, err error) {
 	if o.Only != "" && o.wants("notifications") {
 		if r.Notifications, err = measureNotifications(o, dir); err != nil {
 			return r, fmt.Errorf("notifications: %w", err)
+		}
+	}
+	if o.Only != "" && o.wants("targeting") {
+		if r.Targeting, err = measureTargeting(o, dir); err != nil {
+			return r, fmt.Errorf("targeting: %w", err)
 		}
 	}
 	r.Seconds = time.Since(begun).Seconds()

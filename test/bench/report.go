@@ -33,6 +33,8 @@ type report struct {
 	Sales   *salesFigures  `json:"sales,omitempty"`
 	// Notifications are those to subscriptions of the sales API.
 	Notifications *notifyFigures `json:"notifications,omitempty"`
+	// Targeting are those of targets on a large base, and of activations.
+	Targeting *targetingFigures `json:"targeting,omitempty"`
 
 	Seconds float64 `json:"seconds"` // of the whole run
 }
@@ -158,6 +160,9 @@ func (r *report) print(w io.Writer) {
 	}
 	if r.Notifications != nil {
 		r.Notifications.print(p)
+	}
+	if r.Targeting != nil {
+		r.Targeting.print(p)
 	}
 }
 

@@ -54,23 +54,9 @@ func salesLoads(people int64) []load {
 // it adds, is not.
 func measureSales(o options, dir string) (f *salesFigures, err error) {
 	f = &salesFigures{Prospects: o.Contacts}
-	data, file := filepath.Join(dir, "sales"), filepath.Join(dir, "prospects.csv")
-	p, err := startParley(o.Bin, data, false)
+	data := filepath.Join(dir, "sales")
+	p, _, err := populated(o, dir, "sales")
 	if err != nil {
-		return nil, err
-	}
-	err = p.furnish()
-	if err == nil {
-		_, err = p.fetch("/api/saas/crm/pipelines")
-	}
-	if err = errors.Join(err, p.stop()); err != nil {
-		return nil, err
-	}
-	if err := writePeople(file, o.Contacts); err != nil {
-		return nil, err
-	}
-	say("sales: importing %d contacts", o.Contacts)
-	if _, err = move(p, o.Contacts, "import", file); err != nil {
 		return nil, err
 	}
 	if p, err = restartParley(p); err != nil {

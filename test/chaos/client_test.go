@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// tenant is a client of the platform API that has one key.
+// tenant is a client that has a key of each API.
 type tenant struct {
-	url, code, key, sales, id, account, rule string
-	http                                     *http.Client
-	p                                        *proc
+	url, code, key, sales, targeting, id, account, rule string
+	http                                                *http.Client
+	p                                                   *proc
 }
 
 // answer is what came back over the wire.
@@ -52,8 +52,11 @@ func (c *tenant) call(ctx context.Context, method, path, key string, in any) (an
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("x-api-key", c.key)
-	if strings.HasPrefix(path, "/api/v1/") {
+	switch {
+	case strings.HasPrefix(path, "/api/v1/"):
 		r.Header.Set("x-api-key", c.sales)
+	case strings.HasPrefix(path, "/v1/"):
+		r.Header.Set("x-api-key", c.targeting)
 	}
 	r.Header.Set("x-client-code", c.code)
 	if key != "" {

@@ -19,11 +19,13 @@ import (
 	"parley/internal/handover"
 	"parley/internal/id"
 	"parley/internal/notification"
+	"parley/internal/portal"
 	"parley/internal/quote"
 	"parley/internal/secret"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
 	tenants "parley/internal/tenant"
+	"parley/internal/token"
 	"parley/internal/verify"
 	"parley/internal/webhook"
 )
@@ -199,6 +201,21 @@ var corruptions = map[string][]string{
 		"UPDATE app_instance SET state='enabled', owes=''",
 		"UPDATE app_instance SET state='lost'",
 	},
+	"portal-widgets": {
+		"DELETE FROM portal_widget WHERE position=0",
+		"UPDATE portal_widget SET portal_id='nowhere'",
+		"UPDATE portal_widget SET type='CONTENT_WIDGET'",
+	},
+	"token-key": {
+		"DELETE FROM access_token",
+		"UPDATE access_key SET face='sales' WHERE hash='id:' || id",
+		"UPDATE access_key SET hash='0' WHERE hash='id:' || id",
+	},
+	"token-signer": {
+		"DELETE FROM signing_key",
+		"UPDATE signing_key SET retired_at=1",
+		"UPDATE signing_key SET ends_at=0",
+	},
 	"key-tenant": {
 		"UPDATE access_key SET tenant_id='nobody'",
 		"UPDATE tenant_secret SET tenant_id='nobody'",
@@ -308,6 +325,20 @@ func desks(t *testing.T, p *proc) {
 	}
 	quotes := quote.NewService(db, log, people, agents, work)
 	if _, err := quotes.Create(ctx, tenantID, "system", quote.New{Contact: list[0].Contact, Status: quote.Accepted, Items: []quote.Item{{Quantity: "2", Price: "0.1"}}}); err != nil {
+		t.Fatal(err)
+	}
+	// The server's own signing key is sealed with its own key.
+	tokens := token.NewService(db, clients, access.New(db, clients), token.Options{})
+	if _, err := tokens.Rotate(ctx, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := tokens.Issue(ctx, tenantID, token.New{Name: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	pages := portal.NewService(db, log, nil, nil)
+	if _, err := pages.Place(ctx, tenantID, "system", portal.EndCustomer, []map[string]any{
+		{"id": "a", "type": portal.CampaignWidget, "listIndex": 0.0, "campaign_id": id.New().UUID()},
+		{"id": "b", "type": portal.CampaignWidget, "listIndex": 1.0, "campaign_id": id.New().UUID()}}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -20,7 +20,7 @@ func TestWhatOneWritesEveryOtherReads(t *testing.T) {
 		for _, f := range facts {
 			befores := []string{""}
 			if f.known != "" {
-				befores = []string{platform, sales}
+				befores = []string{platform, sales, targeting}
 			}
 			for _, write := range f.writes {
 				for _, before := range befores {
@@ -57,7 +57,7 @@ func (w *world) sees(read way, p *person) {
 const head = `# What one API writes, every other reads
 
 There is one contact per person, whichever API tells of them. This page is written from the table of test/crossface, which tries
-every way to write a fact against every way to read it, on SQLite and on PostgreSQL, for people who came by either API.
+every way to write a fact against every way to read it, on SQLite and on PostgreSQL, for people who came by any of them.
 
 | Fact | Written by | Read by |
 |---|---|---|

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -17,6 +18,7 @@ type person struct {
 	first, last, phone, email string
 	id                        string // once known
 	other                     string // a second contact, of facts about two
+	campaign                  string // of the targeting API, over the person alone
 }
 
 var born atomic.Int64
@@ -34,10 +36,18 @@ type world struct {
 	sales    *apitest.Caller
 	user     *apitest.Caller // of the sales API, acts for ann
 	platform *apitest.Caller
+	targets  *apitest.Caller // of the targeting API
 	ann      agent.Agent
 	shop     agent.Group
 	hooks    *receiver
 	live     *feed
+	made     *made
+}
+
+// made are the targets that exist, by name.
+type made struct {
+	sync.Mutex
+	targets map[string]string
 }
 
 // receiver keeps the bodies of what is posted to it.
@@ -73,13 +83,18 @@ const (
 
 func newWorld(t *testing.T, r *apitest.Rig) *world {
 	w := &world{T: t, tenant: r.NewTenant("Cross"), hooks: newReceiver(t)}
-	w.sales, w.platform = w.tenant.Caller(), w.tenant.Platform()
+	w.sales, w.platform, w.targets = w.tenant.Caller(), w.tenant.Platform(), w.tenant.Targeting()
+	w.made = &made{targets: map[string]string{}}
 	w.shop = w.tenant.Group("Shop", w.tenant.Root.ID)
 	w.ann = w.tenant.Agent("Ann", "Arbor", w.tenant.Root.ID)
 	w.user = w.tenant.As(w.ann)
 	w.sales.Post("/notifications/subscriptions", map[string]any{"topics": []string{"prospects", "interactions"}, "callbackUrl": w.hooks.URL}).OK()
 	w.platform.Post(rules, map[string]any{"name": "greeter", "trigger": "lead_created", "isActive": true, "nodes": []map[string]any{
 		{"id": "t", "type": "trigger"}, {"id": "tag", "type": "action", "action": "add_tag", "config": map[string]any{"tag": "greeted"}}},
+		"edges": []map[string]any{{"source": "t", "target": "tag"}}}).OK()
+	vip := w.target("vips", item("_tags", "equals", "vip"))
+	w.platform.Post(rules, map[string]any{"name": "welcome", "trigger": "segment_entered", "isActive": true, "triggerConfig": map[string]any{"segmentId": vip}, "nodes": []map[string]any{
+		{"id": "t", "type": "trigger"}, {"id": "tag", "type": "action", "action": "add_tag", "config": map[string]any{"tag": "welcomed"}}},
 		"edges": []map[string]any{{"source": "t", "target": "tag"}}}).OK()
 	w.live = w.listen()
 	return w
@@ -90,7 +105,7 @@ func (w *world) in(t *testing.T) *world {
 	out, tenant, rig := *w, *w.tenant, *w.tenant.Rig
 	rig.TB, tenant.Rig = t, &rig
 	out.T, out.tenant = t, &tenant
-	for _, c := range []**apitest.Caller{&out.sales, &out.user, &out.platform} {
+	for _, c := range []**apitest.Caller{&out.sales, &out.user, &out.platform, &out.targets} {
 		caller := **c
 		caller.Tenant, *c = &tenant, &caller
 	}
@@ -110,9 +125,12 @@ func (p *person) prospect() map[string]any {
 // known makes the person known by way of an API.
 func (w *world) known(p *person, face string) {
 	w.Helper()
-	if face == "sales" {
+	switch face {
+	case targeting:
+		p.id = hex(w.targets.Post("/v1/entity/contact", p.entityBody()).OK().Str("_id"))
+	case sales:
 		p.id = w.sales.Post("/lead/retail", p.prospect()).OK().Str("id")
-	} else {
+	default:
 		p.id = w.platform.Post(leads, p.lead()).OK().Str("data._id")
 	}
 	if p.id == "" {

@@ -23,6 +23,7 @@ import (
 	"parley/internal/id"
 	"parley/internal/outbox"
 	"parley/internal/tenant"
+	"parley/internal/token"
 	"parley/internal/verify"
 )
 
@@ -48,6 +49,7 @@ type Services struct {
 	Deals         *deal.Service
 	Contacts      *contact.Service
 	Agents        *agent.Service
+	Tokens        *token.Service
 	// Scopes lists the scopes that a face has; nil for one that names none.
 	Scopes    func(face string) []string
 	Outbox    *outbox.Outbox
@@ -93,6 +95,10 @@ func (f *Face) tenants() []httpx.Route {
 		{Method: "POST", Pattern: tenant + "/keys", Handler: f.createKey},
 		{Method: "DELETE", Pattern: tenant + "/keys/{id}", Handler: f.revokeKey},
 		{Method: "POST", Pattern: tenant + "/keys/{id}/rotate", Handler: f.rotateKey},
+		{Method: "GET", Pattern: tenant + "/tokens", Handler: f.listTokens},
+		{Method: "POST", Pattern: tenant + "/tokens", Handler: f.createToken},
+		{Method: "DELETE", Pattern: tenant + "/tokens/{id}", Handler: f.revokeToken},
+		{Method: "POST", Pattern: Prefix + "tokens/rotate", Handler: f.rotateSigner},
 		{Method: "GET", Pattern: tenant + "/secrets", Handler: f.listSecrets},
 		{Method: "PUT", Pattern: tenant + "/secrets/{name}", Handler: f.setSecret},
 		{Method: "DELETE", Pattern: tenant + "/secrets/{name}", Handler: f.dropSecret},

@@ -3,6 +3,7 @@ package targeting
 import (
 	"net/http"
 
+	"parley/internal/campaign"
 	"parley/internal/fault"
 	"parley/internal/httpx"
 )
@@ -36,7 +37,16 @@ type serverError struct {
 
 // codes are the known conditions of the contract (reference §1.4), by the reasons
 // that the rooms give them.
-var codes = map[string]string{}
+var codes = map[string]string{
+	"campaign":                "CAMPAIGN_NOT_FOUND",
+	campaign.ReasonNoTarget:   "CAMPAIGN_HAS_NO_TARGET",
+	campaign.ReasonNoFilters:  "TARGET_WITHOUT_FILTERS",
+	campaign.ReasonNoDelivery: "CAMPAIGN_HAS_NO_DELIVERY_METHOD",
+	campaign.ReasonBusy:       "CAMPAIGN_HAS_JOB_IN_PROGRESS",
+	campaign.ReasonStatus:     "CAMPAIGN_HAS_UNEXPECTED_STATUS",
+	campaign.ReasonNoToken:    "JOB_TOKEN_MISSING",
+	campaign.ReasonNextBest:   "INVALID_NEXT_BEST_ACTION",
+}
 
 // statuses maps every code of package fault.
 var statuses = map[fault.Code]int{
@@ -95,6 +105,9 @@ func envelopeOf(o option, routed bool, err error) (int, any) {
 		case o.errors == client:
 			status = http.StatusBadRequest
 		}
+	}
+	if f.Code == fault.NotFound && o.missing == server {
+		return status, serverError{status, message}
 	}
 	if o.errors == client {
 		if code, ok := codes[f.Reason]; ok {

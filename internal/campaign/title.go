@@ -1,0 +1,57 @@
+package campaign
+
+import (
+	"context"
+
+	"parley/internal/contact"
+	"parley/internal/entity"
+	"parley/internal/event"
+	"parley/internal/id"
+	"parley/internal/job"
+	"parley/internal/store"
+)
+
+// titleReactor refreshes the titles of recipients when those of their entities change.
+const titleReactor = "campaign.title"
+
+// retitle are the events after which an entity may be called otherwise.
+var retitle = []string{"contact.updated", "contact.merged", "contact.unmerged", "record.updated", "record.restored"}
+
+// titled asks for those of the events that concern a recipient: one look at the index
+// campaign_recipient_entity.
+func titled(tx *store.Tx, e event.Event) (bool, error) {
+	var one int
+	return store.Found(tx.QueryRow("SELECT 1 FROM campaign_recipient WHERE tenant_id=? AND entity_id=? LIMIT 1", e.Subject).Scan(&one))
+}
+
+func (s *Service) handleTitle(ctx context.Context, j *job.Job) error {
+	var e event.Event
+	if err := j.Decode(&e); err != nil {
+		return nil // written by no version of ours
+	}
+	return s.db.Write(ctx, j.Tenant, func(tx *store.Tx) error { return s.refresh(tx, e.Subject) })
+}
+
+// refresh gives an entity's recipients the title that it has now.
+func (s *Service) refresh(tx *store.Tx, who id.ID) error {
+	var schema string
+	ok, err := store.Found(tx.QueryRow("SELECT entity_schema FROM campaign_recipient WHERE tenant_id=? AND entity_id=? LIMIT 1", who).Scan(&schema))
+	if err != nil || !ok {
+		return err
+	}
+	if schema == entity.Contact { // behind whoever changes it, so that the last word is the last title
+		if _, err := s.contacts.HoldIn(tx, who); gone(err) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	docs, err := s.entities.Documents(tx, schema, []id.ID{who})
+	doc, there := docs[who]
+	if err != nil || !there {
+		return err
+	}
+	_, err = tx.Exec("UPDATE campaign_recipient SET title=?, folded=?, updated_at=? WHERE tenant_id=? AND entity_id=? AND title<>?",
+		title(doc), contact.Fold(title(doc)), tx.Now(), who, title(doc))
+	return err
+}

@@ -1,0 +1,75 @@
+package entity
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"parley/internal/filter"
+	"parley/internal/id"
+)
+
+// zone is that of times that a filter writes without one.
+var zone = time.UTC
+
+// isoMillis is how moments are shown, and what filter.Time presumes.
+const isoMillis = "2006-01-02T15:04:05.000Z"
+
+func moment(ms int64) string { return time.UnixMilli(ms).UTC().Format(isoMillis) }
+
+// stored is a filter as SQL can ask it: where it compares an id with UUIDs, it
+// compares what is stored with the same ids. SQL leaves other conditions on ids to
+// the match.
+func (t *table) stored(f filter.Filter) filter.Filter {
+	if len(f.Of) > 0 && f.Field == "" {
+		of := make([]filter.Filter, len(f.Of))
+		for i := range f.Of {
+			of[i] = t.stored(f.Of[i])
+		}
+		f.Of = of
+		return f
+	}
+	if base, _, below := strings.Cut(f.Field, "."); below && t.made[base] {
+		f.Field = base // what is inside is not stored: SQL leaves the field to the match
+		return f
+	}
+	if _, ok := t.columns.Fields[hidden+f.Field]; !ok {
+		return f
+	}
+	values, ok := constants(f)
+	if !ok {
+		return f
+	}
+	var ids []any
+	for _, v := range values {
+		s, ok := v.(string)
+		if !ok {
+			return f
+		}
+		if v, ok, err := id.FromUUID(s); err == nil && ok && !v.IsZero() && v.UUID() == s {
+			ids = append(ids, v.String())
+		}
+	}
+	out := filter.Filter{Op: filter.In, Field: hidden + f.Field, List: ids}
+	if len(ids) == 0 {
+		out = filter.Filter{Op: filter.Or} // nothing
+	}
+	if negative(f.Op) {
+		return filter.Filter{Op: filter.Not, Of: []filter.Filter{out}}
+	}
+	return out
+}
+
+// constants returns what a condition on one value compares with, when it asks
+// whether the value is one of them, or none, byte for byte.
+func constants(f filter.Filter) ([]any, bool) {
+	switch f.Op {
+	case filter.Eq, filter.Ne, filter.Equal:
+		return []any{f.Value}, true
+	case filter.In, filter.Nin, filter.AnyOf:
+		return f.List, true
+	}
+	return nil, false
+}
+
+func negative(op filter.Op) bool { return slices.Contains([]filter.Op{filter.Ne, filter.Nin}, op) }

@@ -1,0 +1,160 @@
+package entity
+
+import (
+	"bytes"
+	"slices"
+
+	"parley/internal/filter"
+	"parley/internal/id"
+	"parley/internal/store"
+)
+
+const (
+	// passed is how many rows one call of Walk passes at most.
+	passed = 4000
+	// maxWalk is how many entities a page of Walk holds at most.
+	maxWalk = 1000
+	// few is how many candidates from an index are looked at one by one.
+	few = 2000
+	// maxSmall is how many entities a small schema holds at most.
+	maxSmall = 10_000
+)
+
+// Walk returns matching entities by id, at most limit of them, that follow an id.
+// next is where the walk goes on, zero at the end. One call passes at most some
+// thousand rows, so next may move on with an empty page. Entities that come
+// meanwhile are met, since their ids are the last.
+func (s *Service) Walk(r store.Reader, schema string, f filter.Filter, after id.ID, limit int) (page []Found, next id.ID, err error) {
+	if limit <= 0 || limit > maxWalk {
+		limit = maxWalk
+	}
+	add := func(h hit) bool {
+		page, next = append(page, Found{h.id, h.title}), h.id
+		return len(page) < limit
+	}
+	t := s.table(schema)
+	if t == nil {
+		list, err := s.small(r, schema, f)
+		return s.rest(list, after, limit, err)
+	}
+	a, err := t.ask(r, schema, f)
+	if err != nil {
+		return nil, id.Zero, err
+	}
+	ids, narrow, err := s.narrow(r, t, schema, f, few)
+	if err != nil {
+		return nil, id.Zero, err
+	}
+	if narrow {
+		ids = slices.DeleteFunc(ids, func(v id.ID) bool { return bytes.Compare(v[:], after[:]) <= 0 })
+		list, err := a.listed(r, ids)
+		return s.rest(list, after, limit, err)
+	}
+	sc := &scan{r: r, ask: a, at: mark{id: after.String(), set: !after.IsZero()}, left: passed, step: passed, few: limit + 1}
+	if err := sc.run(add); err != nil {
+		return nil, id.Zero, err
+	}
+	switch {
+	case sc.done && len(page) < limit:
+		return page, id.Zero, nil
+	case len(page) == limit:
+		return page, next, nil
+	}
+	next, err = id.Parse(sc.at.id)
+	return page, next, err
+}
+
+// rest is the page of Walk from hits that are all there.
+func (s *Service) rest(list []hit, after id.ID, limit int, err error) ([]Found, id.ID, error) {
+	if err != nil {
+		return nil, id.Zero, err
+	}
+	slices.SortFunc(list, func(a, b hit) int { return bytes.Compare(a.id[:], b.id[:]) })
+	var page []Found
+	for _, h := range list {
+		if bytes.Compare(h.id[:], after[:]) <= 0 {
+			continue
+		}
+		if len(page) == limit {
+			return page, page[limit-1].ID, nil
+		}
+		page = append(page, Found{h.id, h.title})
+	}
+	return page, id.Zero, nil
+}
+
+// listed returns those of some ids that are entities and match.
+func (a *asked) listed(r store.Reader, ids []id.ID) ([]hit, error) {
+	list := make([]hit, len(ids))
+	for i, v := range ids {
+		list[i].id = v
+	}
+	list, err := a.among(r, list)
+	for i := range list {
+		list[i].title = title(list[i].doc)
+	}
+	return list, err
+}
+
+// Count returns how many entities match. It reads as many as it must.
+func (s *Service) Count(r store.Reader, schema string, f filter.Filter) (int64, error) {
+	t := s.table(schema)
+	if t == nil {
+		list, err := s.small(r, schema, f)
+		return int64(len(list)), err
+	}
+	a, err := t.ask(r, schema, f)
+	if err != nil {
+		return 0, err
+	}
+	ids, narrow, err := s.narrow(r, t, schema, f, few)
+	if err != nil {
+		return 0, err
+	}
+	if narrow {
+		list, err := a.listed(r, ids)
+		return int64(len(list)), err
+	}
+	if a.exact {
+		return a.count(r)
+	}
+	n := int64(0)
+	sc := &scan{r: r, ask: a, step: passed}
+	for !sc.done {
+		sc.left = passed
+		if err := sc.run(func(hit) bool { n++; return true }); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+// table returns where a schema lies, nil for one that another room keeps.
+func (s *Service) table(schema string) *table {
+	if schema == Contact {
+		return people
+	}
+	if s.sources[schema] != nil {
+		return nil
+	}
+	return records
+}
+
+// small returns the matching entities of a schema that another room keeps.
+func (s *Service) small(r store.Reader, schema string, f filter.Filter) ([]hit, error) {
+	m, err := filter.Compile(f)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := s.sources[schema].All(r, maxSmall)
+	if err != nil {
+		return nil, err
+	}
+	var out []hit
+	for _, d := range docs {
+		if m.MatchAt(d, r.Now(), zone) {
+			out = append(out, hit{id: identOf(d), title: title(d), doc: d})
+		}
+	}
+	return out, nil
+}

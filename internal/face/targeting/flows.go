@@ -1,0 +1,126 @@
+package targeting
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"strconv"
+
+	"parley/internal/automation"
+	"parley/internal/fault"
+	"parley/internal/httpx"
+	"parley/internal/id"
+)
+
+// flowID reads the flow in the path.
+func flowID(r *httpx.Request) (id.ID, error) { return parseAnyID("automation", r.Param("flow_id")) }
+
+// maxPage is the largest page of flows and executions.
+const maxPage = 1000
+
+// pageOf reads from and size.
+func pageOf(r *httpx.Request) (from, size int, err error) {
+	size = 25
+	for name, to := range map[string]*int{"from": &from, "size": &size} {
+		text := r.Query().Get(name)
+		if text == "" {
+			continue
+		}
+		if *to, err = strconv.Atoi(text); err != nil || *to < 0 || name == "size" && *to > maxPage || *to > 1_000_000 {
+			return 0, 0, fault.Field(name, "%s must be a whole number, size at most %d", name, maxPage)
+		}
+	}
+	return from, size, nil
+}
+
+// createFlow makes a flow (reference §4.3, §5.3): 201.
+func (f *Face) createFlow(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	form, err := readObject(r)
+	if err != nil {
+		return nil, err
+	}
+	flow, err := f.s.Automations.CreateFlow(ctx, r.Principal.Tenant, actor(r), form)
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusCreated, wireFlow(r, flow)), nil
+}
+
+// replaceFlow gives a flow another form.
+func (f *Face) replaceFlow(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	v, err := flowID(r)
+	if err != nil {
+		return nil, err
+	}
+	form, err := readObject(r)
+	if err != nil {
+		return nil, err
+	}
+	flow, err := f.s.Automations.ReplaceFlow(ctx, r.Principal.Tenant, actor(r), v, form)
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, wireFlow(r, flow)), nil
+}
+
+func (f *Face) showFlow(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	v, err := flowID(r)
+	if err != nil {
+		return nil, err
+	}
+	flow, err := f.s.Automations.Flow(ctx, r.Principal.Tenant, v)
+	if err != nil {
+		return nil, err
+	}
+	return httpx.JSON(http.StatusOK, wireFlow(r, flow)), nil
+}
+
+// deleteFlow takes a flow away; its open executions are cancelled.
+func (f *Face) deleteFlow(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	v, err := flowID(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.s.Automations.Delete(ctx, r.Principal.Tenant, actor(r), v); err != nil {
+		return nil, err
+	}
+	return httpx.Empty(http.StatusNoContent), nil
+}
+
+// flows lists the flows, newest first: also the rules of the platform API.
+func (f *Face) flows(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+	from, size, err := pageOf(r)
+	if err != nil {
+		return nil, err
+	}
+	q := automation.FlowQuery{Schema: r.Query().Get("entity_schema"), Trigger: r.Query().Get("trigger"), Text: r.Query().Get("query"), From: from, Size: size}
+	if text := r.Query().Get("enabled"); text != "" {
+		enabled, err := strconv.ParseBool(text)
+		if err != nil {
+			return nil, fault.Field("enabled", "enabled must be true or false")
+		}
+		q.Enabled = &enabled
+	}
+	list, total, err := f.s.Automations.Flows(ctx, r.Principal.Tenant, q)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]map[string]any, len(list))
+	for i, v := range list {
+		out[i] = wireFlow(r, v)
+	}
+	return httpx.JSON(http.StatusOK, map[string]any{"total": total, "results": out}), nil
+}
+
+// wireFlow shows a flow: the form as its author sent it, under what we keep of it.
+func wireFlow(r *httpx.Request, f automation.Flow) map[string]any {
+	out := map[string]any{"triggers": []any{}, "conditions": []any{}, "actions": []any{}, "schedules": []any{}, "version": f.Rule.Version}
+	for k, v := range f.Form {
+		if v != nil {
+			out[k] = v
+		}
+	}
+	maps.Copy(out, map[string]any{"id": f.Rule.ID.UUID(), "org_id": org(r), "runs": f.Rule.RunsStarted,
+		"created_at": moment(f.Rule.CreatedAt), "updated_at": moment(f.Rule.UpdatedAt), "editable": f.Own})
+	return out
+}

@@ -1,0 +1,734 @@
+package token_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"go.uber.org/goleak"
+
+	"parley/internal/access"
+	"parley/internal/clock"
+	"parley/internal/fault"
+	"parley/internal/id"
+	"parley/internal/secret"
+	"parley/internal/store"
+	"parley/internal/store/storetest"
+	"parley/internal/tenant"
+	"parley/internal/token"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	bg    = context.Background()
+	start = time.Date(2026, 3, 1, 12, 0, 0, 250_000_000, time.UTC)
+)
+
+type world struct {
+	db     *store.DB
+	clock  *clock.Fake
+	ten    *tenant.Service
+	keys   *access.Service
+	tokens *token.Service
+	acme   tenant.Tenant
+	box    *secret.Box
+}
+
+func build(t testing.TB, db *store.DB, c *clock.Fake) world {
+	t.Helper()
+	box, err := secret.NewBox([]byte(strings.Repeat("k", secret.KeySize)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := world{db: db, clock: c, box: box}
+	w.ten = tenant.New(db, box)
+	w.keys = access.New(db, w.ten)
+	w.tokens = token.NewService(db, w.ten, w.keys, token.Options{})
+	if w.acme, err = w.ten.Create(bg, tenant.NewTenant{Name: "Acme"}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func each(t *testing.T, f func(t *testing.T, w world)) {
+	t.Run("sqlite", func(t *testing.T) {
+		c := clock.NewFake(start)
+		f(t, build(t, storetest.SQLite(t, storetest.Clock(c)), c))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("PostgreSQL is left out of short runs")
+		}
+		c := clock.NewFake(start)
+		f(t, build(t, storetest.Postgres(t, storetest.Clock(c)), c))
+	})
+}
+
+func (w world) issue(t testing.TB, n token.New) (string, token.Token) {
+	t.Helper()
+	if n.Name == "" {
+		n.Name = "test"
+	}
+	text, tok, err := w.tokens.Issue(bg, w.acme.ID, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text, tok
+}
+
+func refuses(t *testing.T, s *token.Service, what, text string) {
+	t.Helper()
+	k, err := s.Verify(bg, text)
+	if f := fault.As(err); f == nil || f.Code != fault.Unauthorized || !k.ID.IsZero() {
+		t.Errorf("%s: %+v, %v", what, k, err)
+	}
+}
+
+func TestATokenStandsForItsKey(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		text, tok := w.issue(t, token.New{Name: "shop", Assignments: []string{token.Read, "123:owner"}, ExpiresIn: time.Hour})
+		if len(text) > 1000 || !token.Looks(text) || tok.Last4 != text[len(text)-4:] || tok.Name != "shop" || !slices.Equal(tok.Scopes, []string{token.Read}) ||
+			!slices.Equal(tok.Assignments, []string{token.Read, "123:owner"}) || !tok.ExpiresAt.Equal(start.Add(time.Hour).Truncate(time.Second).Add(time.Second)) {
+			t.Errorf("%+v %q", tok, text)
+		}
+		for range 2 { // looked up, then remembered
+			k, err := w.tokens.Verify(bg, text)
+			if err != nil || k.ID != tok.ID || k.Tenant != w.acme.ID || k.Face != "targeting" || !slices.Equal(k.Scopes, []string{token.Read}) {
+				t.Errorf("%+v, %v", k, err)
+			}
+		}
+		list, err := w.tokens.List(bg, w.acme.ID)
+		if err != nil || len(list) != 1 || list[0].ID != tok.ID || list[0].Name != "shop" || list[0].Kid != tok.Kid {
+			t.Errorf("%+v, %v", list, err)
+		}
+		if list, err := w.tokens.List(bg, id.New()); err != nil || len(list) != 0 {
+			t.Errorf("another tenant sees %+v, %v", list, err)
+		}
+		// What a token says of itself.
+		var said map[string]any
+		body, err := base64.RawURLEncoding.DecodeString(strings.Split(text, ".")[1])
+		if err != nil || json.Unmarshal(body, &said) != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]any{"jti": tok.ID.String(), "sub": tok.ID.UUID(), "org_id": w.acme.ID.UUID(), "scope": token.Read, "token_type": "api",
+			"iat": float64(start.Unix()), "nbf": float64(start.Unix()), "exp": float64(tok.ExpiresAt.Unix())} {
+			if said[name] != want {
+				t.Errorf("%s is %v, want %v", name, said[name], want)
+			}
+		}
+		if iss, _ := said["iss"].(string); !strings.HasPrefix(iss, "urn:parley:") {
+			t.Errorf("iss %v", said["iss"])
+		}
+		// Nothing of it lies in the database.
+		var hash string
+		if err := w.db.Read(bg, w.acme.ID).QueryRow("SELECT hash FROM access_key WHERE tenant_id=? AND id=?", tok.ID).Scan(&hash); err != nil || hash != "id:"+tok.ID.String() {
+			t.Errorf("%q, %v", hash, err)
+		}
+		if _, err := w.keys.Authenticate(bg, "targeting", hash); !errors.Is(err, fault.Of(fault.Unauthorized)) {
+			t.Errorf("the hash itself opens the key: %v", err)
+		}
+	})
+}
+
+func TestScopes(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		reader := token.Holder{Key: id.New(), Scopes: []string{token.Read, token.Admin}}
+		for what, c := range map[string]struct {
+			n    token.New
+			want []string
+			code fault.Code
+		}{
+			"everything":          {token.New{}, []string{token.Read, token.Write, token.Admin}, ""},
+			"what the holder has": {token.New{By: reader}, []string{token.Read, token.Admin}, ""},
+			"of a wild holder":    {token.New{By: token.Holder{Key: id.New(), Scopes: []string{"targeting:*"}}}, []string{token.Read, token.Write, token.Admin}, ""},
+			"roles":               {token.New{Assignments: []string{token.Write, token.Read}}, []string{token.Read, token.Write}, ""},
+			"admin":               {token.New{Assignments: []string{"admin"}}, []string{token.Read, token.Write, token.Admin}, ""},
+			"read only":           {token.New{ReadOnly: true, Assignments: []string{token.Write}}, []string{token.Read}, ""},
+			"unknown roles":       {token.New{Assignments: []string{"77:owner"}}, []string{}, ""},
+			"more than himself":   {token.New{Assignments: []string{token.Write}, By: reader}, nil, fault.Forbidden},
+			"admin beyond him":    {token.New{Assignments: []string{"admin"}, By: reader}, nil, fault.Forbidden},
+			"read only beyond":    {token.New{ReadOnly: true, By: token.Holder{Key: id.New(), Scopes: []string{token.Admin}}}, nil, fault.Forbidden},
+			"no role":             {token.New{Assignments: []string{""}}, nil, fault.Invalid},
+			"many roles":          {token.New{Assignments: make([]string, 101)}, nil, fault.Invalid},
+			"too long":            {token.New{ExpiresIn: token.MaxLife + time.Second}, nil, fault.Invalid},
+			"too short":           {token.New{ExpiresIn: -time.Second}, nil, fault.Invalid},
+		} {
+			c.n.Name = "x"
+			text, tok, err := w.tokens.Issue(bg, w.acme.ID, c.n)
+			if f := fault.As(err); c.code != "" && (f == nil || f.Code != c.code) || c.code == "" && (err != nil || !slices.Equal(tok.Scopes, c.want)) {
+				t.Errorf("%s: %+v, %v", what, tok.Scopes, err)
+			}
+			if c.code == "" {
+				k, err := w.tokens.Verify(bg, text)
+				if err != nil || len(c.want) == 0 && !slices.Equal(k.Scopes, []string{"targeting:none"}) {
+					t.Errorf("%s: %+v, %v", what, k, err)
+				}
+			}
+		}
+		if _, _, err := w.tokens.Issue(bg, w.acme.ID, token.New{Name: " "}); fault.As(err) == nil || fault.As(err).Field != "name" {
+			t.Errorf("no name: %v", err)
+		}
+		if _, _, err := w.tokens.Issue(bg, id.New(), token.New{Name: "x"}); !errors.Is(err, fault.Of(fault.NotFound)) {
+			t.Errorf("no such tenant: %v", err)
+		}
+	})
+}
+
+func TestATokenEnds(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		text, tok := w.issue(t, token.New{ExpiresIn: time.Minute})
+		w.clock.Advance(tok.ExpiresAt.Sub(w.clock.Now()) - time.Millisecond)
+		if _, err := w.tokens.Verify(bg, text); err != nil {
+			t.Errorf("a moment before: %v", err)
+		}
+		w.clock.Advance(time.Millisecond)
+		refuses(t, w.tokens, "at its end", text)
+	})
+}
+
+// A token that a node with a faster clock made is taken, one of tomorrow is not.
+func TestATokenBegins(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		text, _ := w.issue(t, token.New{})
+		w.clock.Advance(-20 * time.Second)
+		if _, err := w.tokens.Verify(bg, text); err != nil {
+			t.Errorf("20 s ahead: %v", err)
+		}
+		w.clock.Advance(-time.Hour)
+		refuses(t, w.tokens, "an hour ahead", text)
+	})
+}
+
+func TestATokenDoesNotProlongItself(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		_, short := w.issue(t, token.New{ExpiresIn: time.Minute})
+		by := token.Holder{Key: short.ID, Scopes: short.Scopes}
+		if _, tok := w.issue(t, token.New{By: by}); !tok.ExpiresAt.Equal(short.ExpiresAt) || tok.MadeBy != short.ID {
+			t.Errorf("%+v", tok)
+		}
+		if _, tok := w.issue(t, token.New{By: by, ExpiresIn: time.Second}); !tok.ExpiresAt.Before(short.ExpiresAt) {
+			t.Errorf("%+v", tok)
+		}
+		if _, _, err := w.tokens.Issue(bg, w.acme.ID, token.New{Name: "x", By: by, ExpiresIn: time.Hour}); !errors.Is(err, fault.Of(fault.Forbidden)) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestRevocationEndsATokenOnEveryNode(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		keys := access.New(w.db, w.ten)
+		other := token.NewService(w.db, w.ten, keys, token.Options{})
+		text, tok := w.issue(t, token.New{})
+		for _, s := range []*token.Service{w.tokens, other} {
+			if _, err := s.Verify(bg, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.tokens.Revoke(bg, id.New(), tok.ID); !errors.Is(err, fault.Of(fault.NotFound)) {
+			t.Errorf("by another tenant: %v", err)
+		}
+		if _, k, err := w.keys.Create(bg, w.acme.ID, access.NewKey{Face: "targeting"}); err != nil || !errors.Is(w.tokens.Revoke(bg, w.acme.ID, k.ID), fault.Of(fault.NotFound)) {
+			t.Errorf("a key is no token: %v", err)
+		}
+		for range 2 {
+			if err := w.tokens.Revoke(bg, w.acme.ID, tok.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		refuses(t, w.tokens, "revoked", text)
+		refuses(t, other, "revoked on another node", text)
+		if got, err := other.Get(bg, w.acme.ID, tok.ID); err != nil || got.RevokedAt.IsZero() {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}
+
+func TestASuspendedTenantAndADisabledKey(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		text, tok := w.issue(t, token.New{})
+		off, on := false, true
+		if _, err := w.keys.Edit(bg, w.acme.ID, tok.ID, access.Edit{Enabled: &off}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.tokens.Verify(bg, text); !errors.Is(err, fault.Of(fault.Forbidden)) {
+			t.Errorf("disabled: %v", err)
+		}
+		if _, err := w.keys.Edit(bg, w.acme.ID, tok.ID, access.Edit{Enabled: &on}); err != nil {
+			t.Fatal(err)
+		}
+		suspended := tenant.Suspended
+		if _, err := w.ten.Change(bg, w.acme.ID, tenant.Edit{Status: &suspended}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.tokens.Verify(bg, text); !errors.Is(err, fault.Of(fault.Forbidden)) {
+			t.Errorf("suspended: %v", err)
+		}
+		// Nobody can put an ordinary key in a token's place.
+		for what, f := range map[string]func() error{
+			"rotate":  func() error { _, _, err := w.keys.Rotate(bg, w.acme.ID, tok.ID); return err },
+			"refresh": func() error { _, _, err := w.keys.Refresh(bg, w.acme.ID, tok.ID); return err },
+			"offer": func() error {
+				return w.db.Write(bg, w.acme.ID, func(tx *store.Tx) error { _, err := w.keys.OfferIn(tx, tok.ID); return err })
+			},
+		} {
+			if err := f(); !errors.Is(err, fault.Of(fault.Conflict)) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	})
+}
+
+func TestRotation(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		other := token.NewService(w.db, w.ten, access.New(w.db, w.ten), token.Options{})
+		if keys, err := w.tokens.JWKS(bg); err != nil || len(keys) != 0 {
+			t.Errorf("%+v, %v", keys, err)
+		}
+		for range 2 {
+			if err := w.tokens.Ready(bg); err != nil {
+				t.Fatal(err)
+			}
+		}
+		old, first := w.issue(t, token.New{ExpiresIn: time.Hour})
+		long, _ := w.issue(t, token.New{ExpiresIn: 2 * time.Hour})
+		if _, err := other.Verify(bg, old); err != nil {
+			t.Fatal(err)
+		}
+		was, err := w.tokens.Issuer(bg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		turn, err := w.tokens.Rotate(bg, false)
+		if err != nil || turn.Kid == first.Kid || turn.Revoked != 0 {
+			t.Fatalf("%+v, %v", turn, err)
+		}
+		text, second := w.issue(t, token.New{ExpiresIn: 3 * time.Hour})
+		if second.Kid != turn.Kid {
+			t.Errorf("signed by %s, want %s", second.Kid, turn.Kid)
+		}
+		if now, err := w.tokens.Issuer(bg); err != nil || now != was {
+			t.Errorf("the issuer was %s and is %s, %v", was, now, err)
+		}
+		kids := func() (out []string) {
+			keys, err := other.JWKS(bg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, k := range keys {
+				out = append(out, k.Kid)
+			}
+			return out
+		}
+		for _, s := range []*token.Service{w.tokens, other} {
+			for what, text := range map[string]string{"old": old, "long": long, "new": text} {
+				if _, err := s.Verify(bg, text); err != nil {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+		}
+		if got := kids(); !slices.Equal(got, []string{turn.Kid, first.Kid}) {
+			t.Errorf("JWKS %v", got)
+		}
+		w.clock.Advance(2*time.Hour + time.Second) // the last token of the first key has ended
+		if got := kids(); !slices.Equal(got, []string{turn.Kid}) {
+			t.Errorf("JWKS %v", got)
+		}
+		if _, err := w.tokens.Verify(bg, text); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A key that leaked ends at once, with what it signed.
+func TestRotationNow(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		other := token.NewService(w.db, w.ten, access.New(w.db, w.ten), token.Options{})
+		one, _ := w.issue(t, token.New{})
+		if _, err := w.tokens.Rotate(bg, false); err != nil {
+			t.Fatal(err)
+		}
+		two, tok := w.issue(t, token.New{})
+		gone, dead := w.issue(t, token.New{})
+		if err := w.tokens.Revoke(bg, w.acme.ID, dead.ID); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{one, two} {
+			if _, err := other.Verify(bg, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		turn, err := w.tokens.Rotate(bg, true)
+		if err != nil || turn.Revoked != 2 {
+			t.Fatalf("%+v, %v", turn, err)
+		}
+		for _, s := range []*token.Service{w.tokens, other} {
+			for _, text := range []string{one, two, gone} {
+				refuses(t, s, "after the end of its key", text)
+			}
+		}
+		if keys, err := other.JWKS(bg); err != nil || len(keys) != 1 || keys[0].Kid != turn.Kid {
+			t.Errorf("%+v, %v", keys, err)
+		}
+		if got, err := other.Get(bg, w.acme.ID, tok.ID); err != nil || got.RevokedAt.IsZero() {
+			t.Errorf("%+v, %v", got, err)
+		}
+		text, _ := w.issue(t, token.New{})
+		if _, err := other.Verify(bg, text); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Tokens that are made while the key changes are each signed by one that verifies as
+// long as they live.
+func TestIssuingWhileRotating(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		const makers, each = 4, 8
+		texts := make(chan string, makers*each)
+		var g sync.WaitGroup
+		for range makers {
+			g.Go(func() {
+				for range each {
+					text, _, err := w.tokens.Issue(bg, w.acme.ID, token.New{Name: "x", ExpiresIn: time.Hour})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					texts <- text
+				}
+			})
+		}
+		g.Go(func() {
+			for range each {
+				if _, err := w.tokens.Rotate(bg, false); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		g.Wait()
+		close(texts)
+		w.clock.Advance(time.Hour - time.Second)
+		fresh := token.NewService(w.db, w.ten, access.New(w.db, w.ten), token.Options{})
+		n := 0
+		for text := range texts {
+			n++
+			if _, err := fresh.Verify(bg, text); err != nil {
+				t.Errorf("token %d: %v", n, err)
+			}
+		}
+		if n != makers*each {
+			t.Errorf("%d tokens", n)
+		}
+	})
+}
+
+// A server that others know by a URL names it; one that is told so later does from the next key on.
+func TestIssuer(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		text, _ := w.issue(t, token.New{})
+		urn, _ := w.tokens.Issuer(bg)
+		moved := token.NewService(w.db, w.ten, w.keys, token.Options{URL: "https://crm.example.com/"})
+		if got, err := moved.Issuer(bg); err != nil || got != urn {
+			t.Errorf("%s, %v", got, err)
+		}
+		if _, err := moved.Rotate(bg, false); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := moved.Issuer(bg); err != nil || got != "https://crm.example.com/v1/access-tokens" {
+			t.Errorf("%s, %v", got, err)
+		}
+		if _, err := moved.Verify(bg, text); err != nil {
+			t.Errorf("a token of the former issuer: %v", err)
+		}
+	})
+}
+
+// What signs is sealed, and another server's key does not open it.
+func TestTheSigningKeyIsSealed(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		_, tok := w.issue(t, token.New{})
+		var sealed string
+		if err := w.db.Read(bg, id.Zero).QueryRow("SELECT private_key FROM signing_key WHERE tenant_id=? AND kid=?", tok.Kid).Scan(&sealed); err != nil || !strings.HasPrefix(sealed, "v1:") {
+			t.Fatalf("%q, %v", sealed, err)
+		}
+		if plain, err := w.box.Open(sealed, secret.Place("", "signing-key:"+tok.Kid)); err != nil || strings.Contains(sealed, plain) {
+			t.Errorf("%v", err)
+		}
+		box, err := secret.NewBox([]byte(strings.Repeat("x", secret.KeySize)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		foreign := token.NewService(w.db, tenant.New(w.db, box), w.keys, token.Options{})
+		if _, _, err := foreign.Issue(bg, w.acme.ID, token.New{Name: "x"}); !errors.Is(err, fault.Of(fault.Unready)) {
+			t.Errorf("%v", err)
+		}
+		if err := foreign.Ready(bg); !errors.Is(err, fault.Of(fault.Unready)) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// Whoever knows the JWKS verifies without us, and what it verifies we do.
+func TestTheJWKSVerifies(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		text, tok := w.issue(t, token.New{})
+		public := published(t, w, tok.Kid)
+		got, err := jwt.Parse(text, func(*jwt.Token) (any, error) { return public, nil },
+			jwt.WithValidMethods([]string{"ES256"}), jwt.WithAudience(token.Audience), jwt.WithTimeFunc(w.clock.Now))
+		if err != nil || !got.Valid {
+			t.Error(err)
+		}
+	})
+}
+
+// published is a key as the JWKS tells it.
+func published(t testing.TB, w world, kid string) *ecdsa.PublicKey {
+	t.Helper()
+	keys, err := w.tokens.JWKS(bg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		if k.Kid != kid {
+			continue
+		}
+		x, err1 := base64.RawURLEncoding.DecodeString(k.X)
+		y, err2 := base64.RawURLEncoding.DecodeString(k.Y)
+		if err1 != nil || err2 != nil || len(x) != 32 || len(y) != 32 || k.Kty != "EC" || k.Crv != "P-256" || k.Alg != "ES256" || k.Use != "sig" {
+			t.Fatalf("%+v", k)
+		}
+		return &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(x), Y: new(big.Int).SetBytes(y)}
+	}
+	t.Fatal("the JWKS does not list " + kid)
+	return nil
+}
+
+// Nothing that we did not sign gets in, whatever it says of itself.
+func TestForgedTokens(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		text, tok := w.issue(t, token.New{Assignments: []string{token.Read}, ExpiresIn: time.Hour})
+		parts := strings.Split(text, ".")
+		own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		enc := func(v any) string {
+			b, err := json.Marshal(v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return base64.RawURLEncoding.EncodeToString(b)
+		}
+		var said map[string]any
+		raw, _ := base64.RawURLEncoding.DecodeString(parts[1])
+		_ = json.Unmarshal(raw, &said)
+		with := func(more map[string]any) map[string]any {
+			out := map[string]any{}
+			for k, v := range said {
+				out[k] = v
+			}
+			for k, v := range more {
+				out[k] = v
+			}
+			return out
+		}
+		head := func(more map[string]any) map[string]any {
+			out := map[string]any{"alg": "ES256", "typ": "JWT", "kid": tok.Kid}
+			for k, v := range more {
+				if out[k] = v; v == nil {
+					delete(out, k)
+				}
+			}
+			return out
+		}
+		mac := func(h map[string]any, key []byte) string {
+			signed := enc(h) + "." + parts[1]
+			m := hmac.New(sha256.New, key)
+			m.Write([]byte(signed))
+			return signed + "." + base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+		}
+		mine := func(h, body map[string]any) string {
+			signed := enc(h) + "." + enc(body)
+			sig, err := jwt.SigningMethodES256.Sign(signed, own)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return signed + "." + base64.RawURLEncoding.EncodeToString(sig)
+		}
+		public := published(t, w, tok.Kid)
+		der, err := x509.MarshalPKIXPublicKey(public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		block := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+		jwk := map[string]any{"kty": "EC", "crv": "P-256", "x": base64.RawURLEncoding.EncodeToString(own.X.Bytes()), "y": base64.RawURLEncoding.EncodeToString(own.Y.Bytes())}
+		for what, forged := range map[string]string{
+			"alg none":               enc(head(map[string]any{"alg": "none"})) + "." + parts[1] + ".",
+			"alg None":               enc(head(map[string]any{"alg": "None"})) + "." + parts[1] + ".",
+			"no signature":           parts[0] + "." + parts[1] + ".",
+			"two parts":              parts[0] + "." + parts[1],
+			"HS256 with the PEM":     mac(head(map[string]any{"alg": "HS256"}), block),
+			"HS256 with the DER":     mac(head(map[string]any{"alg": "HS256"}), der),
+			"RS256":                  enc(head(map[string]any{"alg": "RS256"})) + "." + parts[1] + "." + parts[2],
+			"ES384":                  enc(head(map[string]any{"alg": "ES384"})) + "." + parts[1] + "." + parts[2],
+			"another's signature":    mine(head(nil), said),
+			"another's key as jwk":   mine(head(map[string]any{"jwk": jwk}), said),
+			"an address of keys":     mine(head(map[string]any{"jku": "http://127.0.0.1:1/jwks.json"}), said),
+			"an unknown kid":         mine(head(map[string]any{"kid": id.New().String()}), said),
+			"a kid that is a path":   mine(head(map[string]any{"kid": "../../../dev/null"}), said),
+			"a kid that is SQL":      mine(head(map[string]any{"kid": "x' OR '1'='1"}), said),
+			"a kid that is a number": mine(head(map[string]any{"kid": 7}), said),
+			"no kid":                 mine(head(map[string]any{"kid": nil}), said),
+			"more scopes":            parts[0] + "." + enc(with(map[string]any{"scope": "targeting:admin"})) + "." + parts[2],
+			"a later end":            parts[0] + "." + enc(with(map[string]any{"exp": said["exp"].(float64) + 1e6})) + "." + parts[2],
+			"truncated":              text[:len(text)-1],
+			"truncated in the body":  parts[0] + "." + parts[1][:len(parts[1])-4] + "." + parts[2],
+			"padded":                 text + "=",
+			"longer":                 text + "A",
+			"a blank in front":       " " + text,
+			"empty":                  "",
+			"dots":                   "..",
+			"huge":                   parts[0] + "." + strings.Repeat("A", 1<<20) + "." + parts[2],
+			"a key":                  "parley_targeting_" + strings.Repeat("0", 64),
+		} {
+			refuses(t, w.tokens, what, forged)
+		}
+		if _, err := w.tokens.Verify(bg, text); err != nil {
+			t.Errorf("the true one: %v", err)
+		}
+	})
+}
+
+// What we signed counts only as we meant it: each thing that a token says is checked,
+// and a thing that it does not say is not taken for granted.
+func TestSignedButWrong(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		text, tok := w.issue(t, token.New{ExpiresIn: time.Hour})
+		private := w.private(t, tok.Kid)
+		var said map[string]any
+		raw, _ := base64.RawURLEncoding.DecodeString(strings.Split(text, ".")[1])
+		_ = json.Unmarshal(raw, &said)
+		other, err := w.ten.Create(bg, tenant.NewTenant{Name: "Other"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, opaque, err := w.keys.Create(bg, w.acme.ID, access.NewKey{Face: "targeting"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sign := func(header, more map[string]any) string {
+			c := jwt.MapClaims{}
+			for k, v := range said {
+				c[k] = v
+			}
+			for k, v := range more {
+				if c[k] = v; v == nil {
+					delete(c, k)
+				}
+			}
+			j := jwt.NewWithClaims(jwt.SigningMethodES256, c)
+			j.Header["kid"] = tok.Kid
+			for k, v := range header {
+				j.Header[k] = v
+			}
+			out, err := j.SignedString(private)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		if _, err := w.tokens.Verify(bg, sign(nil, nil)); err != nil {
+			t.Fatalf("as it was: %v", err)
+		}
+		now := start.Unix()
+		for what, more := range map[string]map[string]any{
+			"another issuer": {"iss": "urn:parley:0"}, "no issuer": {"iss": nil}, "another audience": {"aud": "parley:sales"}, "no audience": {"aud": nil},
+			"no end": {"exp": nil}, "ended": {"exp": now - 1}, "ends now": {"exp": now}, "not yet": {"nbf": now + 3600}, "no beginning": {"nbf": nil},
+			"made tomorrow": {"iat": now + 86400}, "another type": {"token_type": "publishable"}, "no type": {"token_type": nil},
+			"no key": {"jti": nil}, "an unknown key": {"jti": id.New().String()}, "a key with its own token": {"jti": opaque.ID.String()},
+			"another organisation": {"org_id": other.ID.UUID()}, "no organisation": {"org_id": nil}, "an end in words": {"exp": "tomorrow"}, "a list for a key": {"jti": []string{tok.ID.String()}},
+		} {
+			refuses(t, w.tokens, what, sign(nil, more))
+		}
+		for what, header := range map[string]map[string]any{"crit": {"crit": []string{"exp"}}, "typ": {"typ": "at+jwt"}, "x5c": {"x5c": []string{"AA"}}, "cty": {"cty": "JWT"}} {
+			refuses(t, w.tokens, what, sign(header, nil))
+		}
+	})
+}
+
+func (w world) private(t testing.TB, kid string) *ecdsa.PrivateKey {
+	t.Helper()
+	var sealed string
+	if err := w.db.Read(bg, id.Zero).QueryRow("SELECT private_key FROM signing_key WHERE tenant_id=? AND kid=?", kid).Scan(&sealed); err != nil {
+		t.Fatal(err)
+	}
+	text, err := w.box.Open(sealed, secret.Place("", "signing-key:"+kid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key.(*ecdsa.PrivateKey)
+}
+
+func TestSignUp(t *testing.T) {
+	each(t, func(t *testing.T, w world) {
+		made, text, tok, err := w.tokens.SignUp(bg, tenant.NewTenant{Name: "New", Code: "NEWCO"}, token.New{Name: "first"})
+		if err != nil || made.Code != "NEWCO" {
+			t.Fatalf("%+v, %v", made, err)
+		}
+		if k, err := w.tokens.Verify(bg, text); err != nil || k.Tenant != made.ID || k.ID != tok.ID {
+			t.Errorf("%+v, %v", k, err)
+		}
+		if _, _, _, err := w.tokens.SignUp(bg, tenant.NewTenant{Name: "Again", Code: "NEWCO"}, token.New{Name: "first"}); !errors.Is(err, fault.Of(fault.Conflict)) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func FuzzVerify(f *testing.F) {
+	c := clock.NewFake(start)
+	w := build(f, storetest.SQLite(f, storetest.Clock(c)), c)
+	text, tok := w.issue(f, token.New{})
+	f.Add(text)
+	f.Add("")
+	f.Add("..")
+	f.Add("eyJhbGciOiJub25lIn0.e30.")
+	f.Add(text[:len(text)-2])
+	f.Add(strings.Replace(text, ".", "..", 1))
+	head, _, _ := strings.Cut(text, ".")
+	f.Add(head + ".e30.AAAA")
+	body := text[:strings.LastIndex(text, ".")]
+	f.Fuzz(func(t *testing.T, s string) {
+		k, err := w.tokens.Verify(bg, s)
+		if err == nil && (k.ID != tok.ID || s[:strings.LastIndex(s, ".")] != body) {
+			t.Fatalf("%q opens %+v", s, k)
+		}
+		if err != nil && !errors.Is(err, fault.Of(fault.Unauthorized)) {
+			t.Fatalf("%q: %v", s, err)
+		}
+	})
+}
