@@ -203,16 +203,22 @@ func (s *Service) ExecutionIn(r store.Reader, runID id.ID) (Execution, error) {
 	if rule, err = ruleOf(r, v.rule); fault.As(err) == nil && err != nil {
 		return e, err
 	}
-	e.Actions = actionsOf(flowOf(rule).Form, steps[runID], v.alive())
+	e.Actions = actionsOf(flowOf(rule), steps[runID], v.alive())
+	for i := range e.Actions {
+		if a := &e.Actions[i]; v.status == Aborted && a.Status == ExecFailed && a.Error == v.err {
+			a.Status, a.Error = ExecCancelled, ""
+		}
+	}
 	return e, nil
 }
 
 // actionsOf tells of every action of a form what became of it, and of what else the
 // run did, since it may be of an earlier version.
-func actionsOf(form map[string]any, steps []Step, alive bool) []ExecAction {
+func actionsOf(f Flow, steps []Step, alive bool) []ExecAction {
 	out := []ExecAction{}
 	at := map[string]int{}
-	list, _ := form["actions"].([]any)
+	list, _ := f.Form["actions"].([]any)
+	last := 0 // of the form's actions whose turn has come
 	for _, v := range list {
 		m, _ := v.(map[string]any)
 		a := ExecAction{Status: ExecPending}
@@ -226,9 +232,12 @@ func actionsOf(form map[string]any, steps []Step, alive bool) []ExecAction {
 		out = append(out, a)
 	}
 	for _, st := range steps {
+		if i, ok := at[actionOf(st.Node)]; ok {
+			last = max(last, i)
+		}
 		i, known := at[st.Node]
 		if !known {
-			if actionOf(st.Node) != st.Node {
+			if f.Own && actionOf(st.Node) != st.Node || st.Node == wholeFlow {
 				continue // a condition or a schedule
 			}
 			i = len(out)
@@ -238,6 +247,11 @@ func actionsOf(form map[string]any, steps []Step, alive bool) []ExecAction {
 		a := &out[i]
 		a.Error, a.Output, a.StartedAt, a.CompletedAt = st.Error, st.Output, st.StartedAt, st.CompletedAt
 		a.Status = map[string]string{StepWaiting: ExecInProgress, StepCompleted: ExecSuccess, StepFailed: ExecFailed, StepSkipped: ExecSkipped, StepRetried: ExecInProgress}[st.Status]
+	}
+	for i := range out[:min(last, len(out))] {
+		if f.Own && out[i].Status == ExecPending {
+			out[i].Status = ExecSkipped // its condition did not hold: later ones have begun
+		}
 	}
 	return out
 }

@@ -67,7 +67,7 @@ func (f *flower) action(at string, i int, m map[string]any) error {
 	if cid, _ := m["condition_id"].(string); cid != "" {
 		c := f.conditions[cid]
 		if c == nil {
-			return fault.Field(at+".condition_id", "there is no condition %q in conditions", clip(cid))
+			return fault.Field(at+".condition_id", "%s.condition_id: there is no condition %q in conditions", at, clip(cid))
 		}
 		f.node(aid+":condition", "condition", map[string]any{"entityFilter": c}, f.at[cid])
 		around = append(around, exit{aid + ":condition", handleNo})
@@ -76,7 +76,7 @@ func (f *flower) action(at string, i int, m map[string]any) error {
 	if sid, _ := m["schedule_id"].(string); sid != "" {
 		sch := f.schedules[sid]
 		if sch == nil {
-			return fault.Field(at+".schedule_id", "there is no schedule %q in schedules", clip(sid))
+			return fault.Field(at+".schedule_id", "%s.schedule_id: there is no schedule %q in schedules", at, clip(sid))
 		}
 		f.node(aid+":schedule", "delay", sch, f.at[sid])
 	}
@@ -105,7 +105,7 @@ func (f *flower) actionID(at string, i int, m map[string]any) (string, error) {
 		return "", fault.Field(at+".id", "%s.id must be text of at most 100 bytes that does not begin or end with a colon", at)
 	}
 	if f.ids[aid] {
-		return "", fault.Field(at+".id", "the action id %q is used twice; every action needs its own", clip(aid))
+		return "", fault.Field(at+".id", "%s.id: the action id %q is used twice; every action needs its own", at, clip(aid))
 	}
 	f.ids[aid] = true
 	return aid, nil
@@ -139,11 +139,11 @@ func flowAction(at string, m map[string]any) (kind string, data map[string]any, 
 	case native == nodeDelay || native == "wait":
 		return nodeDelay, data, nil
 	case slices.Contains(otherActions, typ):
-		return "", nil, fault.Field(at+".type", "the action %s is not available in this version; use %s", typ, knownFlowActions)
+		return "", nil, fault.Field(at+".type", "%s.type: the action %s is not available in this version; use %s", at, typ, knownFlowActions)
 	case actionAliases[native] != "" && native != flowEmail:
 		data["type"] = native
 	default:
-		return "", nil, fault.Field(at+".type", "there is no action %q; use %s", clip(typ), knownFlowActions)
+		return "", nil, fault.Field(at+".type", "%s.type: there is no action %q; use %s", at, clip(typ), knownFlowActions)
 	}
 	return nodeAction, data, err
 }

@@ -24,6 +24,9 @@ type flower struct {
 
 type exit struct{ node, handle string }
 
+// wholeFlow is the node of the conditions that count for all of a flow.
+const wholeFlow = ":conditions"
+
 // serverKeys of a form are ours to say.
 var serverKeys = []string{"id", "_id", "org_id", "_org", "runs", "created_at", "updated_at", "created_by", "updated_by", "created_via", "last_updated_via"}
 
@@ -145,7 +148,7 @@ func (f *flower) readConditions(form map[string]any) error {
 		}
 		cid, _ := m["id"].(string)
 		if cid != "" && f.conditions[cid] != nil {
-			return fault.Field(at+".id", "the condition id %q is used twice; every condition needs its own", clip(cid))
+			return fault.Field(at+".id", "%s.id: the condition id %q is used twice; every condition needs its own", at, clip(cid))
 		}
 		items, err := statements(at, m)
 		if err != nil {
@@ -163,8 +166,8 @@ func (f *flower) readConditions(form map[string]any) error {
 	if len(whole) > filter.MaxItems {
 		return fault.Field("conditions", "a flow may have at most %d statements that count for all of it", filter.MaxItems)
 	}
-	f.node(":conditions", "condition", map[string]any{"entityFilter": map[string]any{"items": whole, "combination": "AND"}, "skips": true}, "conditions")
-	f.exits = []exit{{":conditions", handleYes}}
+	f.node(wholeFlow, "condition", map[string]any{"entityFilter": map[string]any{"items": whole, "combination": "AND"}, "skips": true}, "conditions")
+	f.exits = []exit{{wholeFlow, handleYes}}
 	return nil
 }
 

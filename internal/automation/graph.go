@@ -77,6 +77,8 @@ type Graph struct {
 	joins map[string]bool // nodes that several ways lead to
 	goals []string        // goals of conditions alone, which are looked at whenever a run moves
 	asks  bool            // something in it may look at the entity
+	// entity are the matchers of the nodes' Entity; one that is missing passes nothing.
+	entity map[string]*filter.Matcher
 }
 
 // Node is one step of a graph.
@@ -123,8 +125,6 @@ type Node struct {
 	Exit   *Test  `json:"exit,omitempty"` // any of it ends the run
 	Only   *Test  `json:"only,omitempty"` // the step is skipped unless all of it holds
 	OnFail string `json:"onFail,omitempty"`
-
-	match *filter.Matcher // of Entity, filled by ready; nil passes nothing
 }
 
 // Way is one way out of a split: its handle and its share.
@@ -155,13 +155,15 @@ func (g *Graph) ready() *Graph {
 		}
 	}
 	g.When.ready()
-	g.asks = g.looksAt("entity")
-	for _, n := range g.Nodes {
+	g.asks, g.entity = g.looksAt("entity"), map[string]*filter.Matcher{}
+	for nid, n := range g.Nodes {
 		for _, t := range []*Test{n.When, n.Only, n.Exit} {
 			t.ready()
 		}
 		if n.Entity != nil {
-			n.match, _ = filter.Compile(*n.Entity)
+			if m, err := filter.Compile(*n.Entity); err == nil {
+				g.entity[nid] = m
+			}
 		}
 		g.asks = g.asks || n.Action == actionHTTP && n.Payload == nil
 	}

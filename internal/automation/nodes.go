@@ -20,7 +20,8 @@ func (w *walk) node(nid string) ([]string, error) {
 	case nodeCondition:
 		ok, way := w.holds(n.When), handleNo
 		if n.Entity != nil {
-			ok = ok && n.match != nil && n.match.MatchAt(w.entity(), w.tx.Now(), w.set.Location())
+			m := w.g.entity[nid]
+			ok = ok && m != nil && m.MatchAt(w.entity(), w.tx.Now(), w.set.Location())
 		}
 		if ok {
 			way = handleYes

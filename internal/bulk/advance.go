@@ -24,7 +24,7 @@ func (s *Service) handleAdvance(ctx context.Context, jb *job.Job) error {
 	if err := jb.Decode(&a); err != nil {
 		return err
 	}
-	p := pace{size: 4 * minBatch, later: jb.Attempt > 1}
+	p := newPace(s.db.Dialect(), jb.Attempt > 1)
 	until := time.Now().Add(shift)
 	for time.Now().Before(until) {
 		if err := ctx.Err(); err != nil {

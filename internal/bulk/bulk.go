@@ -108,7 +108,7 @@ type Follower struct {
 const (
 	maxRefs  = 10_000 // of a job; a larger audience is a filter
 	loadPage = 512    // entities written down in one transaction
-	minBatch = 8      // runs begun in one transaction
+	minBatch = 16     // runs begun in one transaction
 	maxBatch = 256
 	sweepAt  = 100 // runs ended in one transaction
 )

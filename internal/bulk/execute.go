@@ -30,17 +30,27 @@ func isOpen(it Item) bool {
 // pace fits the size of batches to how long their transactions take, so that other
 // writers wait about as long behind one as behind each other.
 type pace struct {
-	size  int
-	later bool // first steps are left to jobs: a batch failed
+	size   int
+	target time.Duration
+	later  bool // first steps are left to jobs: a batch failed
 }
 
-// target is how long the transaction of a batch is to take.
-const target = 10 * time.Millisecond
+// newPace begins small. On SQLite everybody waits for a transaction; on PostgreSQL
+// nobody does, and each statement costs a round trip, so that it may last longer.
+func newPace(d store.Dialect, later bool) pace {
+	p := pace{size: 4 * minBatch, target: 10 * time.Millisecond, later: later}
+	if d == store.Postgres {
+		p.target = 200 * time.Millisecond
+	}
+	return p
+}
 
+// took moves on towards the target, halfway: what a batch costs whatever its size
+// must not make the next ones smaller and smaller.
 func (p *pace) took(d time.Duration) {
 	next := 2 * p.size
 	if d > 0 {
-		next = min(next, int(int64(p.size)*int64(target)/int64(d)))
+		next = min(next, (p.size+int(int64(p.size)*int64(p.target)/int64(d)))/2)
 	}
 	p.size = min(max(next, minBatch), maxBatch)
 }

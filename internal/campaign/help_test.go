@@ -1,6 +1,8 @@
 package campaign_test
 
 import (
+	"database/sql"
+
 	"parley/internal/entity"
 	"parley/internal/id"
 	"parley/internal/segment"
@@ -20,3 +22,5 @@ func (w *world) tag(who id.ID, tag string) {
 		return err
 	}))
 }
+
+func scanText(rows *sql.Rows) (s string, err error) { return s, rows.Scan(&s) }

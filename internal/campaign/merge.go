@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"parley/internal/automation"
 	"parley/internal/contact"
 	"parley/internal/fault"
 	"parley/internal/id"
@@ -77,6 +78,12 @@ func reachedAll(tx *store.Tx, entity id.ID) ([]Recipient, error) {
 func (s *Service) absorb(tx *store.Tx, m contact.Merge, to, from Recipient) (absorb, error) {
 	a := absorb{Campaign: from.Campaign}
 	was := to
+	// The automation room goes first and ends the other's run where both were open.
+	if ended, err := s.endedByMerge(tx, from); err != nil {
+		return a, err
+	} else if ended {
+		from.AutomationStatus = Cancelled
+	}
 	left := from // whose execution is left behind
 	if ranks[from.AutomationStatus] > ranks[to.AutomationStatus] {
 		a = absorb{from.Campaign, true, to.AutomationStatus, to.Run, to.Execution}
@@ -98,18 +105,34 @@ func (s *Service) absorb(tx *store.Tx, m contact.Merge, to, from Recipient) (abs
 			return a, err
 		}
 	}
-	if _, err := tx.Exec("UPDATE campaign_recipient SET merged_into=?, updated_at=? WHERE tenant_id=? AND campaign_id=? AND entity_id=?", m.Survivor, tx.Now(), from.Campaign, m.Merged); err != nil {
+	if _, err := tx.Exec("UPDATE campaign_recipient SET merged_into=?, automation_status=?, updated_at=? WHERE tenant_id=? AND campaign_id=? AND entity_id=?",
+		m.Survivor, from.AutomationStatus, tx.Now(), from.Campaign, m.Merged); err != nil {
 		return a, err
 	}
 	if left.Run.IsZero() || left.Run == to.Run || left.AutomationStatus != Pending && left.AutomationStatus != InProgress {
 		return a, nil
 	}
-	// The automation room ended it already where both runs were open.
+	if a.Adopted {
+		a.Status = Cancelled // as it would come back
+	}
 	_, err := s.automations.Abort(store.Join(context.Background(), tx), tx.Tenant(), m.Actor, left.Run)
 	if errors.Is(err, fault.Of(fault.Conflict)) || gone(err) {
 		err = nil
 	}
 	return a, err
+}
+
+// endedByMerge reports whether a recipient's run was ended because the survivor has
+// one that goes on: it did not come to its end, as its word, skipped, could mean.
+func (s *Service) endedByMerge(tx *store.Tx, v Recipient) (bool, error) {
+	if v.Run.IsZero() || v.AutomationStatus != Success {
+		return false, nil
+	}
+	run, err := s.automations.Run(store.Join(context.Background(), tx), tx.Tenant(), v.Run)
+	if gone(err) {
+		return false, nil
+	}
+	return run.ExitReason == automation.ExitMerged, err
 }
 
 // unmerged gives back what a merge moved. An execution that ended by the merge stays

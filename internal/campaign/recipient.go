@@ -110,7 +110,7 @@ func (v *Recipient) execute(text string) error {
 }
 
 // ChangeRecipient changes a recipient, whom it names by any id that the entity ever
-// had. Faults: NotFound naming "campaign" or "recipient"; Invalid naming a field.
+// had. One whose automation status a caller writes follows its run no more. Faults: NotFound naming "campaign" or "recipient"; Invalid naming a field.
 func (s *Service) ChangeRecipient(ctx context.Context, tenant id.ID, actor string, cid, who id.ID, ch RecipientChange) (Recipient, error) {
 	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (Recipient, error) {
 		v, err := s.lockedRecipient(tx, cid, who)
@@ -125,6 +125,9 @@ func (s *Service) ChangeRecipient(ctx context.Context, tenant id.ID, actor strin
 		}
 		if ch.Execution != nil {
 			bad.Add(v.execute(*ch.Execution))
+		}
+		if v.AutomationStatus != was.AutomationStatus && !v.Run.IsZero() {
+			v.Run, v.Execution = id.Zero, v.Run.UUID() // the caller's word stands, whatever the run does
 		}
 		if ch.PortalStatus != nil && *ch.PortalStatus != v.PortalStatus {
 			v.PortalStatus, v.PortalAt = *ch.PortalStatus, tx.Now()

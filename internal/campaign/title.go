@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"context"
+	"strings"
 
 	"parley/internal/contact"
 	"parley/internal/entity"
@@ -20,8 +21,23 @@ var retitle = []string{"contact.updated", "contact.merged", "contact.unmerged", 
 // titled asks for those of the events that concern a recipient: one look at the index
 // campaign_recipient_entity.
 func titled(tx *store.Tx, e event.Event) (bool, error) {
+	in, args := contact.Among(concerned(e))
 	var one int
-	return store.Found(tx.QueryRow("SELECT 1 FROM campaign_recipient WHERE tenant_id=? AND entity_id=? LIMIT 1", e.Subject).Scan(&one))
+	return store.Found(tx.QueryRow("SELECT 1 FROM campaign_recipient WHERE tenant_id=? AND entity_id IN "+in+" LIMIT 1", args...).Scan(&one))
+}
+
+// concerned are the entities whose titles an event may change: its subject, and the
+// contact that an unmerge brought back.
+func concerned(e event.Event) []id.ID {
+	out := []id.ID{e.Subject}
+	for _, word := range e.Changed {
+		if text, ok := strings.CutPrefix(word, "restored:"); ok {
+			if v, err := id.Parse(text); err == nil {
+				out = append(out, v)
+			}
+		}
+	}
+	return out
 }
 
 func (s *Service) handleTitle(ctx context.Context, j *job.Job) error {
@@ -29,7 +45,14 @@ func (s *Service) handleTitle(ctx context.Context, j *job.Job) error {
 	if err := j.Decode(&e); err != nil {
 		return nil // written by no version of ours
 	}
-	return s.db.Write(ctx, j.Tenant, func(tx *store.Tx) error { return s.refresh(tx, e.Subject) })
+	return s.db.Write(ctx, j.Tenant, func(tx *store.Tx) error {
+		for _, who := range concerned(e) {
+			if err := s.refresh(tx, who); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // refresh gives an entity's recipients the title that it has now.

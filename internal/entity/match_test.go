@@ -14,6 +14,7 @@ import (
 	"parley/internal/entity"
 	"parley/internal/filter"
 	"parley/internal/id"
+	"parley/internal/store"
 	"parley/internal/store/storetest"
 )
 
@@ -167,11 +168,13 @@ func (g *generator) clause(t *rapid.T, depth int) string {
 // free draws a filter of the other groups.
 func (g *generator) free(t *rapid.T) (filter.Filter, error) {
 	h := g.hint(t)
-	op := rapid.SampledFrom([]filter.Op{filter.Eq, filter.Ne, filter.Gt, filter.Lte, filter.Is, filter.IsNot, filter.AtLeast, filter.Below, filter.Contains, filter.Present, filter.Absent,
+	op := rapid.SampledFrom([]filter.Op{filter.Exists, filter.Eq, filter.Ne, filter.Gt, filter.Lte, filter.Is, filter.IsNot, filter.AtLeast, filter.Below, filter.Contains, filter.Present, filter.Absent,
 		filter.Same, filter.More, filter.Includes, filter.In, filter.Nin, filter.Equal, filter.AnyOf, filter.Holds, filter.Begins, filter.Ends, filter.Over, filter.UpTo, filter.Filled}).Draw(t, "op")
 	f := filter.Filter{Op: op, Field: h.field}
 	switch op {
 	case filter.Present, filter.Absent, filter.Filled:
+	case filter.Exists:
+		f.Value = rapid.Bool().Draw(t, "there")
 	case filter.In, filter.Nin, filter.AnyOf:
 		f.List = []any{g.value(t, h), g.scalar(t)}
 	default:
@@ -201,13 +204,12 @@ func TestMatchInMemoryIsEnumerationIsCount(t *testing.T) {
 	if os.Getenv("PARLEY_SOAK") != "" {
 		filters, rounds = 10, 10
 	}
-	each(t, func(w *world) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		for round := range rounds {
-			seed := rand.Uint64()
-			w.Logf("round %d, population %d", round, seed)
+			w, seed := newWorld(t, db), rand.Uint64()
+			t.Logf("round %d, population %d", round, seed)
 			w.populate(rand.New(rand.NewPCG(seed, 1)), 70, 50)
 			matches(t, w, filters)
-			w = newWorld(t, w.db)
 		}
 	}, storetest.Once())
 }

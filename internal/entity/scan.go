@@ -182,6 +182,34 @@ func (s *scan) window(edge mark, yield func(hit) bool) (on bool, err error) {
 	}
 }
 
+// count counts the matching rows of the whole table in SQL, up to most of them or
+// as far as the budget goes; the filter is exact.
+func (s *scan) count(most int64) (n int64, err error) {
+	t := s.ask.t
+	from := t.joined(s.ask.sql)
+	of, scope := s.ask.of()
+	c := &scan{r: s.r, ask: s.ask, order: s.order, step: s.step}
+	for left := budget; left > 0 && n < most; left -= c.step {
+		edge, more, err := c.edge()
+		if err != nil {
+			return 0, err
+		}
+		after, begins := c.order.beyond(t, c.at, false)
+		upTo, ends := c.order.beyond(t, edge, true)
+		args := append(append(append([]any{}, scope...), begins...), ends...)
+		args = append(append(args, s.ask.args...), most-n)
+		var some int64
+		if err := s.r.QueryRow("SELECT COUNT(*) FROM (SELECT 1 FROM "+from+" WHERE "+t.name+".tenant_id=? AND "+t.live+of+after+upTo+" AND "+s.ask.sql+" LIMIT ?) AS counted", args...).Scan(&some); err != nil {
+			return 0, err
+		}
+		if n += some; !more {
+			break
+		}
+		c.at = edge
+	}
+	return n, nil
+}
+
 func markOf(h hit) mark { return mark{h.key, h.id.String(), true} }
 
 // among returns those of some hits whose documents match, with the documents.

@@ -23,6 +23,8 @@ const (
 	budget = 1_000_000
 	// window is how many rows a search passes at once.
 	window = 20_000
+	// maxText is how long the words of a search may be, in bytes.
+	maxText = 200
 	// maxSchemas is in how many schemas a search looks that names none.
 	maxSchemas = 50
 )
@@ -59,7 +61,11 @@ func (s *Service) Search(r store.Reader, q Query) (Result, error) {
 	switch {
 	case q.Size < 0 || q.Size > MaxSize:
 		return Result{}, fault.Field("size", "size must be a number from 0 to %d", MaxSize)
-	case q.From < 0 || q.From > MaxHits-q.Size:
+	case q.From < 0:
+		return Result{}, fault.Field("from", "from must be a number from 0 up")
+	case len(q.Text) > maxText:
+		return Result{}, fault.Field("q", "the words of q must not be longer than %d bytes together", maxText)
+	case q.From > MaxHits-q.Size:
 		return Result{}, fault.Field("from", "from and size together must not be greater than %d; narrow the search to see what is behind", MaxHits)
 	}
 	schemas, err := s.schemas(r, q.Filter)
@@ -270,13 +276,20 @@ func (f *finder) walk(a *asked) ([]hit, int64, error) {
 	}
 	var list []hit
 	n := int64(0)
+	inSQL := along && a.exact && sc.also == nil // then what is behind the page is only counted
 	err := sc.run(func(h hit) bool {
 		h.schema = a.schema
+		if inSQL && len(list) == f.need {
+			return false // it is counted below
+		}
 		if n++; !along || len(list) < f.need {
 			list = append(list, h)
 		}
 		return n <= MaxHits
 	})
+	if err == nil && inSQL && !sc.done {
+		n, err = sc.count(MaxHits)
+	}
 	switch {
 	case err != nil:
 		return nil, 0, err

@@ -98,7 +98,7 @@ func TestSearch(t *testing.T) {
 			q     entity.Query
 			field string
 		}{{entity.Query{Size: entity.MaxSize + 1}, "size"}, {entity.Query{Size: -1}, "size"}, {entity.Query{From: -1}, "from"}, {entity.Query{From: entity.MaxHits, Size: 1}, "from"},
-			{entity.Query{From: 1<<63 - 1, Size: 10}, "from"}} {
+			{entity.Query{From: 1<<63 - 1, Size: 10}, "from"}, {entity.Query{Text: strings.Repeat("a ", 101)}, "q"}} {
 			if _, err := w.s.Search(w.r(), c.q); fault.As(err) == nil || fault.As(err).Field != c.field {
 				t.Errorf("%+v: %v", c.q, err)
 			}

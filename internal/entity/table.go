@@ -3,6 +3,7 @@ package entity
 import (
 	"database/sql"
 	"fmt"
+	"maps"
 	"strings"
 
 	"parley/internal/filter"
@@ -58,8 +59,9 @@ type table struct {
 	columns filter.Columns
 	names   map[string]bool
 	made    map[string]bool // those that SQL leaves to the match
-	selects string          // the scalar fields, in order
-	all     string          // the main table with every join
+	reals   map[string]string
+	selects string // the scalar fields, in order
+	all     string // the main table with every join
 }
 
 const opaque = "NULL"
@@ -71,7 +73,7 @@ const hidden = "\x00"
 // ready makes what follows from the declaration.
 func (t table) ready() *table {
 	t.columns = filter.Columns{Fields: map[string]filter.Source{}}
-	t.names, t.made = map[string]bool{}, map[string]bool{}
+	t.names, t.made, t.reals = map[string]bool{}, map[string]bool{}, map[string]string{}
 	var exprs []string
 	for _, f := range t.fields {
 		t.names[f.name], t.made[f.name] = true, f.kind == fixed || f.kind == real || f.kind == ident
@@ -94,8 +96,11 @@ func (t table) ready() *table {
 			t.columns.Fields[""] = filter.Source{Kind: filter.JSON, SQL: f.sql}
 		case ident:
 			t.columns.Fields[hidden+f.name] = filter.Source{Kind: filter.Text, SQL: f.sql, Missing: true}
-			fallthrough
-		case real, fixed:
+			t.columns.Fields[f.name] = filter.Source{Kind: filter.JSON, SQL: opaque}
+		case real:
+			t.reals[f.name] = f.sql
+			t.columns.Fields[f.name] = filter.Source{Kind: filter.JSON, SQL: opaque}
+		case fixed:
 			t.columns.Fields[f.name] = filter.Source{Kind: filter.JSON, SQL: opaque}
 		}
 		if f.kind != fixed {
@@ -249,10 +254,11 @@ func (t *table) ask(r store.Reader, schema string, f filter.Filter) (*asked, err
 	if err != nil {
 		return nil, err
 	}
-	cols := t.columns
-	cols.Now, cols.Zone = r.Now(), zone
+	made := maps.Clone(t.columns.Fields)
+	f = t.stored(f, made)
+	cols := filter.Columns{Fields: made, Now: r.Now(), Zone: zone}
 	a := &asked{t: t, schema: schema, matches: func(d Doc) bool { return m.MatchAt(d, cols.Now, zone) }}
-	a.sql, a.args, a.exact = filter.SQL(t.stored(f), cols, r.Dialect())
+	a.sql, a.args, a.exact = filter.SQL(f, cols, r.Dialect())
 	return a, nil
 }
 

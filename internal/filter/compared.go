@@ -180,7 +180,7 @@ func (c *compareNode) holds(d int) bool {
 const maxKey = 64
 
 // Keys are the sortable texts under which an index of values finds a value for
-// comparisons of the fourth group: one for its text, and one more for a number and
+// comparisons of the fourth and the fifth group: one for its text, and one more for a number and
 // for a day. None for what such a comparison never holds for.
 func Keys(v any) []string {
 	s, ok := sideOf(plainly(v))
@@ -200,9 +200,13 @@ func Keys(v any) []string {
 // Span is a range of keys, both ends included.
 type Span struct{ Low, High string }
 
-// Spans are ranges of keys: every value for which a comparison of the fourth group
-// holds has a key in one of them. Other values may have one too.
+// Spans are ranges of keys: every value for which a comparison of the fourth or the
+// fifth group holds has a key in one of them. Other values may have one too. None
+// tells that keys do not help.
 func Spans(f Filter) []Span {
+	if f.Op.targeting() {
+		return targetSpans(&f)
+	}
 	s, ok := sideOf(f.Value)
 	if !ok {
 		return nil

@@ -108,19 +108,26 @@ func TestBadComparisons(t *testing.T) {
 func TestSpansCoverWhatMatches(t *testing.T) {
 	long := strings.Repeat("p", maxKey-1)
 	values := []any{"", "a", "b", "ä", "aé", 0, 1, -1, 1.5, -2.25, 9, 10, "10", "9", " 7 ", "007", 1e300, -1e300, 9007199254740993, 9007199254740992.0, "1e3", 1000,
-		"01/01/1990", "1/1/1990", "31/12/1989", "1990-01-01", "1990-01-01T00:00:00.001Z", "1990-01-01T02:00:00+02:00", "01/01/0001", "31/12/9999", "true", true, false,
+		"01/01/1990", "1/1/1990", "31/12/1989", "1990-01-01", "1990-01-01T00:00:00.001Z", "1990-01-01T02:00:00+02:00", "1990-01-01T02:00:00", "1990-01-01T02:00:00.1234567-14:30", "01/01/0001", "31/12/9999", "true", true, false,
 		long, long + "a", long + "b", long + "é", long + "aa", long + "ab", long + "éa", long + "éb", long[:60], long[:61] + "é", long[:62] + "é", "\U0010FFFF"}
 	for range 300 {
 		values = append(values, rand.IntN(20)-10, fmt.Sprint(rand.IntN(40)), fmt.Sprintf("%02d/%02d/%04d", 1+rand.IntN(28), 1+rand.IntN(12), 1980+rand.IntN(3)), string(rune('a'+rand.IntN(5))))
 	}
 	matched := 0
 	for _, c := range values {
-		for _, op := range []Op{Same, More, MoreOrSame, Less, LessOrSame, Includes} {
-			m, err := Compile(Filter{Op: op, Field: "x", Value: Canonical(c)})
+		for _, op := range []Op{Same, More, MoreOrSame, Less, LessOrSame, Includes, Equal, AnyOf, Over, From, Under, UpTo, Holds, Begins, Ends} {
+			f := Filter{Op: op, Field: "x", Value: Canonical(c)}
+			if op == AnyOf {
+				f.Value, f.List = nil, []any{f.Value, "b", "1990-01-01"}
+			}
+			if c == "" && (op == Holds || op == Begins || op == Ends) {
+				continue
+			}
+			m, err := Compile(f)
 			if err != nil {
 				t.Fatal(c, err)
 			}
-			spans := Spans(Filter{Op: op, Value: Canonical(c)})
+			spans := Spans(f)
 			for _, v := range values {
 				if !m.Match(map[string]any{"x": v}) {
 					continue

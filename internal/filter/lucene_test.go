@@ -179,7 +179,12 @@ func targeted(t *rapid.T, f Filter, pool []hint) Filter {
 	if f.Op.targeting() {
 		return f
 	}
-	return genLeaf(false, 0, pool).Filter(func(f Filter) bool { return f.Op.targeting() }).Draw(t, "of the fifth group")
+	for range 10 {
+		if f = genLeaf(false, 0, pool).Draw(t, "of the fifth group"); f.Op.targeting() {
+			return f
+		}
+	}
+	return Filter{Op: Filled, Field: f.Field}
 }
 
 func FuzzLucene(f *testing.F) {

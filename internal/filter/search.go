@@ -18,7 +18,7 @@ func ParseSearch(list []any, at string) (Filter, error) {
 	}
 	f := conjunction(all)
 	if err := f.Validate(); err != nil { // each alone was right: together they are too much
-		return Filter{}, replaced(err, at)
+		return Filter{}, placed(err, at)
 	}
 	return f, nil
 }
@@ -31,7 +31,7 @@ func searchList(v any, at string, depth int) ([]Filter, error) {
 	case depth >= MaxDepth:
 		return nil, tooDeep(at)
 	case len(list) > MaxNodes:
-		return nil, bad(at, "a filter must not have more than %d parts", MaxNodes)
+		return nil, misplaced(at, "a filter must not have more than %d parts", MaxNodes)
 	}
 	var out []Filter
 	for i, x := range list {
@@ -67,7 +67,7 @@ func searchElement(x any, at string, depth int) (f Filter, err error) {
 		case "exists":
 			return searchExists(v, place)
 		}
-		return f, bad(place, "there is no search filter %q; use %s", clip(key), searchKeys)
+		return f, misplaced(place, "there is no search filter %q; use %s", clip(key), searchKeys)
 	}
 	return f, nil
 }
@@ -137,7 +137,7 @@ func searchIDs(v any, at string) (Filter, error) {
 	for i, x := range list {
 		s, ok := x.(string)
 		if !ok {
-			return f, bad(fmt.Sprintf("%s.values[%d]", at, i), "an id must be a text")
+			return f, misplaced(fmt.Sprintf("%s.values[%d]", at, i), "an id must be a text")
 		}
 		f.List = append(f.List, s)
 	}
@@ -178,7 +178,7 @@ func searchRange(v any, at string) (Filter, error) {
 		case key == "format" || key == "time_zone" || key == "relation":
 			continue
 		case !ok:
-			return Filter{}, bad(place, "there is no bound %q; use gt, gte, lt or lte", clip(key))
+			return Filter{}, misplaced(place, "there is no bound %q; use gt, gte, lt or lte", clip(key))
 		case m[key] == nil: // unbounded
 			continue
 		}
@@ -207,7 +207,7 @@ func rangeOptions(m map[string]any, at string) (*time.Location, error) {
 	if formats, ok := m["format"].(string); ok {
 		for _, one := range strings.Split(formats, "||") {
 			if !slices.Contains(isoFormats, one) {
-				return nil, bad(at+".format", "there is no format %q; write dates as 2026-01-31 or 2026-01-31T12:00:00Z", clip(one))
+				return nil, misplaced(at+".format", "there is no format %q; write dates as 2026-01-31 or 2026-01-31T12:00:00Z", clip(one))
 			}
 		}
 	}
@@ -220,7 +220,7 @@ func rangeOptions(m map[string]any, at string) (*time.Location, error) {
 	}
 	zone, err := time.LoadLocation(name)
 	if err != nil || name == "Local" {
-		return nil, bad(at+".time_zone", "there is no time zone %q; use +02:00 or Europe/Berlin", clip(name))
+		return nil, misplaced(at+".time_zone", "there is no time zone %q; use +02:00 or Europe/Berlin", clip(name))
 	}
 	return zone, nil
 }
@@ -232,7 +232,7 @@ func rangeBound(f Filter, zone *time.Location, at string) (Filter, error) {
 		return f, nil
 	}
 	if strings.HasPrefix(s, "now") || strings.Contains(s, "||") {
-		return f, bad(at, "dates such as %q, relative to now, are not known here; write 2026-01-31", clip(s))
+		return f, misplaced(at, "dates such as %q, relative to now, are not known here; write 2026-01-31", clip(s))
 	}
 	_, day, ok := isoMoment(s)
 	if !ok || zone == time.UTC || !day && (strings.HasSuffix(s, "Z") || len(s) > 6 && strings.ContainsAny(s[len(s)-6:len(s)-5], "+-")) {

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"parley/internal/fault"
 )
 
 // MaxItems is how many items the filter of a target may hold.
@@ -57,11 +59,11 @@ func ParseTarget(doc map[string]any) (f Filter, empty bool, err error) {
 	items, ok := plainly(body["items"]).([]any)
 	switch {
 	case !ok && body["items"] != nil:
-		return Filter{}, false, bad(at+".items", "items must be an array of {key, operator, value}")
+		return Filter{}, false, misplaced(at+".items", "items must be an array of {key, operator, value}")
 	case len(items) == 0:
 		return Filter{}, true, nil
 	case len(items) > MaxItems:
-		return Filter{}, false, bad(at+".items", "items must not hold more than %d filters", MaxItems)
+		return Filter{}, false, misplaced(at+".items", "items must not hold more than %d filters", MaxItems)
 	}
 	for i, x := range items {
 		item, err := targetItem(x, fmt.Sprintf("%s.items[%d]", at, i))
@@ -74,7 +76,7 @@ func ParseTarget(doc map[string]any) (f Filter, empty bool, err error) {
 		f = f.Of[0]
 	}
 	if err := f.Validate(); err != nil { // each alone was right: together they are too much
-		return Filter{}, false, replaced(err, at+".items")
+		return Filter{}, false, placed(err, at+".items")
 	}
 	return f, false, nil
 }
@@ -92,7 +94,7 @@ func combination(v any, at string) (Op, error) {
 	case strings.EqualFold(strings.TrimSpace(s), "or"):
 		return Or, nil
 	}
-	return And, bad(at, "combination must be AND or OR")
+	return And, misplaced(at, "combination must be AND or OR")
 }
 
 func targetItem(x any, at string) (f Filter, err error) {
@@ -106,7 +108,7 @@ func targetItem(x any, at string) (f Filter, err error) {
 	s, ok := m["operator"].(string)
 	name := strings.ToLower(strings.TrimSpace(s))
 	if f.Op, ok = targetOps[name]; !ok {
-		return f, bad(at+".operator", "there is no operator %q; use %s", clip(s), knownTargets)
+		return f, misplaced(at+".operator", "there is no operator %q; use %s", clip(s), knownTargets)
 	}
 	if f, err = withValue(f, m["value"], at+".value"); err != nil {
 		return f, err
@@ -128,7 +130,7 @@ func withValue(f Filter, v any, at string) (Filter, error) {
 		list = []any{v}
 	}
 	if len(list) == 0 {
-		return f, bad(at, "value must hold at least one text")
+		return f, misplaced(at, "value must hold at least one text")
 	}
 	out := Filter{Op: Or}
 	for i, x := range list {
@@ -144,8 +146,11 @@ func withValue(f Filter, v any, at string) (Filter, error) {
 		if one.Op == AnyOf {
 			one.Op = Equal
 		}
+		if looks := one.Op == Holds || one.Op == Begins || one.Op == Ends; looks && shown(c) == "" {
+			return f, misplaced(place, "there must be a text to look for; use is_empty for what has no value")
+		}
 		if err := one.Validate(); err != nil {
-			return f, replaced(err, place)
+			return f, placed(err, place)
 		}
 		out.Of = append(out.Of, one)
 	}
@@ -157,7 +162,7 @@ func withValue(f Filter, v any, at string) (Filter, error) {
 	case f.Op == Holds || f.Op == Begins || f.Op == Ends:
 		return out, nil
 	}
-	return f, bad(at, "value must be one text here, not %d", len(list))
+	return f, misplaced(at, "value must be one text here, not %d", len(list))
 }
 
 // anyOf joins equalities of one field.
@@ -171,10 +176,10 @@ func anyOf(field string, equals []Filter) Filter {
 
 func plainConstant(v any, at string) (any, error) {
 	if v == nil {
-		return nil, bad(at, "value is missing; use is_empty for what has no value")
+		return nil, misplaced(at, "value is missing; use is_empty for what has no value")
 	}
 	if k := kindOf(plainly(v)); k == kindArray || k == kindObject {
-		return nil, bad(at, "value must be a text, a number or a boolean, or an array of them")
+		return nil, misplaced(at, "value must be a text, a number or a boolean, or an array of them")
 	}
 	return constant(v, at, 1)
 }
@@ -186,7 +191,24 @@ func fieldName(v any, at string) (string, error) {
 		return "", bad(at, "%s must be the name of an attribute, such as address.city", at)
 	}
 	s = unkeyed(strings.TrimSpace(s))
-	return s, field(s, at, false)
+	if err := field(s, at, false); err != nil {
+		return s, placed(err, at)
+	}
+	return s, nil
+}
+
+// misplaced is a fault whose message begins with its place.
+func misplaced(at, format string, args ...any) *fault.Error {
+	return bad(at, "%s: "+format, append([]any{at}, args...)...)
+}
+
+// placed gives the fault of a filter a place, also in its message.
+func placed(err error, at string) error {
+	w := fault.As(err)
+	if w == nil {
+		return err
+	}
+	return misplaced(at, "%s", w.Message)
 }
 
 func unkeyed(s string) string {

@@ -145,7 +145,7 @@ func TestBadTargets(t *testing.T) {
 			if err != nil || !empty {
 				t.Errorf("%s: %v, %v", text, empty, err)
 			}
-		} else if f := fault.As(err); f == nil || f.Code != fault.Invalid || f.Field != "entity_filters.filter"+place {
+		} else if f := fault.As(err); f == nil || f.Code != fault.Invalid || f.Field != "entity_filters.filter"+place || !strings.HasPrefix(f.Message, f.Field) {
 			t.Errorf("%.80s: %v, want a fault of entity_filters.filter%s", text, err, place)
 		}
 	}

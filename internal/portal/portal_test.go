@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"parley/internal/campaign"
 	"parley/internal/clock"
 	"parley/internal/event"
 	"parley/internal/fault"
@@ -293,6 +294,52 @@ func TestWhatAWidgetMayNotBe(t *testing.T) {
 		}
 		// Null stands for what is absent.
 		w.place(portal.EndCustomer, campaign(`"campaign_id":null,"headline":null,"button":null,"imageUrl":null,"subHeadline":{"en":null}`))
+	})
+}
+
+func TestASetUpGetsAWidget(t *testing.T) {
+	each(t, func(w world) {
+		a, b := id.New(), id.New()
+		w.place(portal.Installer, `[{"id":"text","type":"CONTENT_WIDGET","listIndex":7},{"id":"shows","type":"CAMPAIGN_WIDGET","listIndex":3,"headline":{"en":"Hi"}}]`)
+		list, err := w.s.List(w.r())
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := func(at, block string, c id.ID) error {
+			got, err := store.Write(bg, w.db, w.tenant, func(tx *store.Tx) (string, error) {
+				return w.s.WidgetIn(tx, actor, campaign.Widget{Portal: at, Block: block, Campaign: campaign.Campaign{ID: c}})
+			})
+			if err == nil && got != block {
+				t.Errorf("the widget is %s, not %s", got, block)
+			}
+			return err
+		}
+		here := list[0].ID
+		for _, err := range []error{set(here.UUID(), "shows", a), set(here.String(), "added", a), set(here.UUID(), "shows", b)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if d := cmp.Diff([]string{"INSTALLER_PORTAL: added"}, w.usage(a)); d != "" {
+			t.Error(d)
+		}
+		if d := cmp.Diff([]string{"INSTALLER_PORTAL: shows"}, w.usage(b)); d != "" {
+			t.Error(d)
+		}
+		got, err := w.s.WidgetsOf(w.r(), here)
+		if err != nil || len(got) != 3 || got[1].Headline()["en"] != "Hi" || got[2].Type != portal.CampaignWidget || got[2].Index != 8 {
+			t.Errorf("widgets %+v %v", got, err)
+		}
+		for _, block := range []string{"text", " ", strings.Repeat("x", 201)} {
+			if f := fault.As(set(here.UUID(), block, a)); f == nil || f.Field != "block_id" {
+				t.Errorf("at %.20s: %v", block, f)
+			}
+		}
+		for _, at := range []string{"", "me", id.New().UUID(), "b8c01433-5556-4e2b-aad4-6f5348d1df84"} {
+			if f := fault.As(set(at, "x", a)); f == nil || f.Code != fault.NotFound || f.Reason != "portal" {
+				t.Errorf("on %q: %v", at, f)
+			}
+		}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"parley/internal/contact"
@@ -48,7 +49,22 @@ type Person struct {
 // faultNames are the entity's names of the contact's fields.
 var faultNames = map[string]string{"firstName": "first_name", "lastName": "last_name", "tags": "_tags"}
 
-func wired(err error) error { return fault.Renamed(err, faultNames) }
+// wired gives the fields of a fault those names, also where a sentence begins with
+// one.
+func wired(err error) error {
+	f := fault.As(fault.Renamed(err, faultNames))
+	if f == nil {
+		return err
+	}
+	for _, e := range append([]*fault.Error{f}, f.Fields...) {
+		for was, now := range faultNames {
+			if rest, ok := strings.CutPrefix(e.Message, was+" "); ok && e.Field == now {
+				e.Message = now + " " + rest
+			}
+		}
+	}
+	return f
+}
 
 // Create makes a contact with its primary deal. The phone identifies, else the
 // e-mail. Faults: Invalid naming the field; Conflict with Reason "phone" or "email"
@@ -287,18 +303,11 @@ func (p *People) holding(r store.Reader, key map[string]any) ([]id.ID, error) {
 	var found []id.ID
 	looked := false
 	for name, v := range key {
-		var list []id.ID
-		var err error
-		text, _ := v.(string)
-		switch name {
-		case "phone":
-			list, err = p.contacts.WithPhone(r, text)
-		case "email":
-			list, err = p.contacts.WithEmail(r, text)
-		default:
+		if name != "phone" && name != "email" {
 			attributes[name] = v
 			continue
 		}
+		list, err := p.having(r, name, v, len(key) == 1)
 		if err != nil {
 			return nil, err
 		}
@@ -340,4 +349,28 @@ func (p *People) holding(r store.Reader, key map[string]any) ([]id.ID, error) {
 		}
 	}
 	return out, nil
+}
+
+// having returns the contacts that have a phone or an e-mail. Alone, an address
+// finds whoever claims it: others may keep it, but it is not theirs.
+func (p *People) having(r store.Reader, name string, v any, alone bool) ([]id.ID, error) {
+	text, ok := v.(string)
+	if !ok {
+		return nil, fault.Field(name, "%s must be a text", name)
+	}
+	kind, value, all := contact.Email, strings.ToLower(strings.TrimSpace(text)), p.contacts.WithEmail
+	if name == "phone" {
+		key, err := p.contacts.KeyOf(r, text)
+		if err != nil {
+			return nil, err
+		}
+		kind, value, all = contact.Phone, key, p.contacts.WithPhone
+	}
+	if alone {
+		holder, err := p.contacts.Holder(r, kind, value)
+		if err != nil || !holder.IsZero() {
+			return []id.ID{holder}, err
+		}
+	}
+	return all(r, text)
 }

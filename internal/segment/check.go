@@ -44,6 +44,9 @@ func (n New) segment() (v Segment, err error) {
 		keep(plain("entity_filters", n.Filters, 0))
 		doc, _ := filter.Canonical(n.Filters).(map[string]any)
 		v.Filters = doc
+		if raw, err := json.Marshal(doc); err != nil || len(raw) > MaxFilters {
+			c.Add(fault.Field("entity_filters", "entity_filters must not be longer than %d bytes of JSON", MaxFilters))
+		}
 		v.Filter, v.Empty, err = filter.ParseTarget(doc)
 		keep(err)
 		if v.Empty {

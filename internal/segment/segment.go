@@ -77,4 +77,9 @@ const (
 	MaxTags     = 200       // of a segment
 	MaxTag      = 200       // characters
 	MaxExtra    = 256 << 10 // bytes of the other attributes
+	MaxFilters  = 512 << 10 // bytes of the filters as they are given
 )
+
+// Known reports whether it is known whom the segment contained when its filters
+// were saved: from then on it is told who comes and goes.
+func (v Segment) Known() bool { return v.seeded }

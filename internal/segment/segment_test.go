@@ -82,12 +82,13 @@ func TestRefusing(t *testing.T) {
 			deep = []any{deep}
 		}
 		for field, n := range map[string]New{
-			"name":          {Name: " "},
-			"description":   {Name: "x", Description: "a\x00b"},
-			"entity_schema": {Name: "x", Schema: "a b"},
-			"_tags[1]":      {Name: "x", Tags: []string{"a", strings.Repeat("x", MaxTag+1)}},
-			"deep":          {Name: "x", Extra: map[string]any{"deep": deep}},
-			"attributes":    {Name: "x", Extra: map[string]any{"long": strings.Repeat("x", MaxExtra)}},
+			"name":           {Name: " "},
+			"description":    {Name: "x", Description: "a\x00b"},
+			"entity_schema":  {Name: "x", Schema: "a b"},
+			"_tags[1]":       {Name: "x", Tags: []string{"a", strings.Repeat("x", MaxTag+1)}},
+			"deep":           {Name: "x", Extra: map[string]any{"deep": deep}},
+			"entity_filters": {Name: "x", Filters: map[string]any{"note": strings.Repeat("x", MaxFilters)}},
+			"attributes":     {Name: "x", Extra: map[string]any{"long": strings.Repeat("x", MaxExtra)}},
 			"entity_filters.filter.items[0].operator": {Name: "x", Filters: map[string]any{"filter": map[string]any{"items": []any{map[string]any{"key": "a", "operator": "is odd", "value": 1}}}}},
 		} {
 			_, err := w.s.Create(bg, w.tenant, actor, n)

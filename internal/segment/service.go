@@ -19,10 +19,11 @@ type Service struct {
 	entities *entity.Service
 	// schemas are those that the tenant's segments select; an empty list is
 	// remembered too.
-	schemas store.Memo[[]string]
-	sets    sets
-	page    int // of a walk over entities that are to be known
-	log     *slog.Logger
+	schemas  store.Memo[[]string]
+	sets     sets
+	matchers matchers
+	page     int // of a walk over entities that are to be known
+	log      *slog.Logger
 }
 
 var (

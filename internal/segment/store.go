@@ -77,7 +77,7 @@ func (s *Service) GetMany(r store.Reader, ids []id.ID) (map[id.ID]Segment, error
 
 // list returns the segments that follow an id, by id.
 func list(r store.Reader, after id.ID, limit int) ([]Segment, error) {
-	rows, err := r.Query("SELECT "+columns+" FROM segment WHERE tenant_id=? AND id>? ORDER BY id LIMIT ?", after, limit)
+	rows, err := r.Query("SELECT "+columns+" FROM segment WHERE tenant_id=? AND id>? ORDER BY id LIMIT ?", after.String(), limit)
 	return store.Collect(rows, err, scan)
 }
 

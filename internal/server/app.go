@@ -230,6 +230,7 @@ func (a *App) build(box *secret.Box, o Options) error {
 	a.Entities.Serve(campaign.Schema, a.Campaigns)
 	a.Portals = portal.NewService(a.DB, feed, a.Campaigns, a.Segments)
 	a.Campaigns.DeliveredBy(a.Portals.Refers)
+	a.Campaigns.DeliverBy(a.delivers())
 
 	a.Tokens = token.NewService(a.DB, a.Tenants, a.Access, token.Options{URL: a.cfg.Public})
 

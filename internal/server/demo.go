@@ -8,9 +8,7 @@ import (
 	"strings"
 
 	"parley/internal/access"
-	"parley/internal/id"
 	"parley/internal/tenant"
-	"parley/internal/token"
 )
 
 // Demo is the seeded tenant of `serve --demo`, kept in demo.json of the data
@@ -21,8 +19,9 @@ type Demo struct {
 	ClientCode string `json:"clientCode"`
 	APIKey     string `json:"apiKey"`
 	SalesKey   string `json:"salesKey"`
-	Token      string `json:"token"` // of the targeting API
-	Phone      string `json:"phone"` // of the simulated person
+	Token      string `json:"token"`      // of the targeting API
+	CampaignID string `json:"campaignId"` // the demo campaign there
+	Phone      string `json:"phone"`      // of the simulated person
 }
 
 // demoRule answers the trigger of the README: a template, a wait for the
@@ -60,7 +59,12 @@ func (m *Main) Demo(ctx context.Context) (Demo, error) {
 					return d, err
 				}
 			}
-			if _, err := app.Tokens.Verify(ctx, d.Token); err != nil { // so too, or it has ended
+			if d.CampaignID == "" { // so too
+				if d.Token, d.CampaignID, err = demoTargeting(ctx, app, k.Tenant); err != nil {
+					return d, err
+				}
+			}
+			if _, err := app.Tokens.Verify(ctx, d.Token); err != nil { // it has ended
 				if d.Token, err = demoToken(ctx, app, k.Tenant); err != nil {
 					return d, err
 				}
@@ -89,16 +93,10 @@ func (m *Main) Demo(ctx context.Context) (Demo, error) {
 	if d.SalesKey, err = demoSales(ctx, app, t.ID); err != nil {
 		return d, err
 	}
-	if d.Token, err = demoToken(ctx, app, t.ID); err != nil {
+	if d.Token, d.CampaignID, err = demoTargeting(ctx, app, t.ID); err != nil {
 		return d, err
 	}
 	return d, d.keep(file)
-}
-
-// demoToken makes a token of the targeting API, which may do everything.
-func demoToken(ctx context.Context, app *App, tenant id.ID) (string, error) {
-	text, _, err := app.Tokens.Issue(ctx, tenant, token.New{Name: "demo"})
-	return text, err
 }
 
 func (d Demo) keep(file string) error {
@@ -116,7 +114,7 @@ func (d Demo) Welcome() string {
 	if d.Data != "" {
 		data = " --data " + shellWord(d.Data)
 	}
-	return strings.NewReplacer("$URL", d.URL, "$CODE", d.ClientCode, "$KEY", d.APIKey, "$SALES", d.SalesKey, "$JWT", d.Token, "$PHONE", d.Phone, "$DATA", data, "$SELF", self()).Replace(`
+	return strings.NewReplacer("$URL", d.URL, "$CODE", d.ClientCode, "$KEY", d.APIKey, "$SALES", d.SalesKey, "$JWT", d.Token, "$CAMPAIGN", d.CampaignID, "$PHONE", d.Phone, "$DATA", data, "$SELF", self()).Replace(`
 Parley is ready.
 
   API            $URL/api/saas        health: $URL/api/saas/health
@@ -148,9 +146,10 @@ Try it, in another terminal:
      curl -s '$URL/api/v1/prospects?api-key=$SALES'
      curl -s '$URL/api/v1/lead/retail?api-key=$SALES' -H 'content-type: application/json' -d '{"utmSource":"newsletter","firstName":"Priya","phones":["$PHONE"],"emails":["priya@example.com"]}'
 
-  6. And on the targeting API, whose token is a JWT (parley token create makes more):
+  6. On the targeting API, whose token is a JWT, a campaign writes to everybody whom the rule tagged as interested:
      TOKEN=$JWT
-     curl -s $URL/v1/admin/organizations -H "Authorization: Bearer $TOKEN"
+     curl -s -X POST $URL/v1/campaign/$CAMPAIGN/status -H "Authorization: Bearer $TOKEN" -d '{"status":"active"}'
+     curl -s $URL/v1/campaign/$CAMPAIGN/recipients -H "Authorization: Bearer $TOKEN"
 
   7. Everything that was promised holds:
      $SELF verify$DATA

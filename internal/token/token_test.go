@@ -260,6 +260,64 @@ func TestRevocationEndsATokenOnEveryNode(t *testing.T) {
 	})
 }
 
+// Two nodes of one database: what one revokes or rotates the other knows at once,
+// although its clock stands still and nothing that it remembers grows old.
+func TestNodesHearOfEachOther(t *testing.T) {
+	if testing.Short() {
+		t.Skip("PostgreSQL is left out of short runs")
+	}
+	c := clock.NewFake(start)
+	url := storetest.PostgresURL(t)
+	node := func() *store.DB {
+		db, err := store.Open(bg, store.Options{URL: url, Clock: c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		if _, err := db.Migrate(bg); err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+	w := build(t, node(), c)
+	far := node()
+	ten := tenant.New(far, w.box)
+	other := token.NewService(far, ten, access.New(far, ten), token.Options{})
+	gone := func(what, text string) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			if _, err := other.Verify(bg, text); errors.Is(err, fault.Of(fault.Unauthorized)) {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s on one node opens on another", what)
+			}
+		}
+	}
+	one, tok := w.issue(t, token.New{})
+	two, _ := w.issue(t, token.New{})
+	for _, text := range []string{one, two} {
+		if _, err := other.Verify(bg, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.tokens.Revoke(bg, w.acme.ID, tok.ID); err != nil {
+		t.Fatal(err)
+	}
+	gone("what was revoked", one)
+	if _, err := other.Verify(bg, two); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.tokens.Rotate(bg, true); err != nil {
+		t.Fatal(err)
+	}
+	gone("what a key signed that was ended", two)
+	three, _ := w.issue(t, token.New{})
+	if _, err := other.Verify(bg, three); err != nil {
+		t.Errorf("of a key that this node has not met: %v", err)
+	}
+}
+
 func TestASuspendedTenantAndADisabledKey(t *testing.T) {
 	each(t, func(t *testing.T, w world) {
 		text, tok := w.issue(t, token.New{})

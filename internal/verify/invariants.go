@@ -129,12 +129,12 @@ var Invariants = []Invariant{
 		LEFT JOIN message m ON m.tenant_id=o.tenant_id AND m.id=o.id WHERE m.id IS NULL`},
 	{"outbox-intent", "A message is sent only under a durable intent: a row that was tried has an attempt, a row being tried a lease.",
 		`SELECT tenant_id, id, state FROM outbox WHERE (state IN ('sending','sent','unknown') AND attempt < 1) OR (state='sending' AND lease_until IS NULL)`},
-	{"run-version", "Every run walks a version that was kept, unless it has ended and its rule is gone, for a contact that exists, or that was merged if it has ended.",
+	{"run-version", "Every run walks a version that was kept, unless it has ended and its rule is gone, for a contact that exists, or that was merged if it has ended; one that was launched for a record may have none.",
 		`SELECT r.tenant_id, r.id, CASE WHEN v.version IS NULL THEN 'no such version' ELSE 'no such contact' END FROM run r
 		LEFT JOIN automation_version v ON v.tenant_id=r.tenant_id AND v.automation_id=r.automation_id AND v.version=r.version
 		LEFT JOIN contact c ON c.tenant_id=r.tenant_id AND c.id=r.contact_id
 		WHERE (v.version IS NULL AND (r.completed_at IS NULL OR EXISTS (SELECT 1 FROM automation a WHERE a.tenant_id=r.tenant_id AND a.id=r.automation_id)))
-		OR (c.id IS NULL AND (r.completed_at IS NULL OR NOT EXISTS (SELECT 1 FROM contact_alias l WHERE l.tenant_id=r.tenant_id AND l.old_id=r.contact_id)))`},
+		OR (c.id IS NULL AND NOT (r.contact_id='' AND r.entity_schema<>'contact') AND (r.completed_at IS NULL OR NOT EXISTS (SELECT 1 FROM contact_alias l WHERE l.tenant_id=r.tenant_id AND l.old_id=r.contact_id)))`},
 	{"run-cause", "One cause starts a rule once.",
 		`SELECT tenant_id, MIN(id), cause FROM run GROUP BY tenant_id, automation_id, cause HAVING COUNT(*) > 1`},
 	{"run-awake", "Every branch of a run that is under way has what will wake it: an unfinished job, a reply or an event it waits for, or a delivery that exists; a paused run keeps its branches, an ended one has none.",
@@ -270,6 +270,17 @@ var Invariants = []Invariant{
 		LEFT JOIN portal p ON p.tenant_id=w.tenant_id AND p.id=w.portal_id GROUP BY w.tenant_id, w.portal_id
 		HAVING MIN(w.position) <> 0 OR MAX(w.position) <> COUNT(*)-1 OR COUNT(p.id) <> COUNT(*)
 		OR SUM(CASE WHEN w.campaign_id IS NOT NULL AND w.type NOT IN ('CAMPAIGN_WIDGET','PRODUCT_RECOMMENDATIONS_WIDGET') THEN 1 ELSE 0 END) > 0`},
+	{"segment-set", "A tenant's set of segments counts them rightly, also those that select each schema, and is as new as the newest.", ""},
+	{"segment-seeded", "A segment of whom it is not known yet whom it contained has a walk that finds it out.",
+		`SELECT s.tenant_id, s.id, 'no walk over ' || s.entity_schema FROM segment s LEFT JOIN segment_seed w ON w.tenant_id=s.tenant_id AND w.entity_schema=s.entity_schema
+		WHERE s.seeded=0 AND w.tenant_id IS NULL`},
+	{"segment-member", "Whoever is remembered in a segment is there, or is to be compared again.",
+		`SELECT m.tenant_id, m.entity_id, 'no such contact' FROM segment_member m LEFT JOIN contact c ON c.tenant_id=m.tenant_id AND c.id=m.entity_id AND c.erased_at IS NULL
+		WHERE m.entity_schema='contact' AND c.id IS NULL
+		UNION ALL SELECT m.tenant_id, m.entity_id, 'no such record' FROM segment_member m LEFT JOIN record r ON r.tenant_id=m.tenant_id AND r.id=m.entity_id AND r.deleted_at IS NULL
+		WHERE m.entity_schema NOT IN ('contact','campaign','target') AND r.id IS NULL
+		AND NOT EXISTS (SELECT 1 FROM segment_owed o WHERE o.tenant_id=m.tenant_id AND o.entity_id=m.entity_id)
+		AND NOT EXISTS (SELECT 1 FROM segment_seed w WHERE w.tenant_id=m.tenant_id AND w.entity_schema=m.entity_schema AND w.cleared=0)`},
 	{"token-key", "Every access token is a key of the targeting API without a token of its own, and every such key an access token.",
 		`SELECT t.tenant_id, t.id, 'no such key' FROM access_token t
 		LEFT JOIN access_key k ON k.tenant_id=t.tenant_id AND k.id=t.id AND k.face='targeting' AND k.hash='id:' || k.id WHERE k.id IS NULL
@@ -281,6 +292,43 @@ var Invariants = []Invariant{
 		UNION ALL SELECT t.tenant_id, t.id, CASE WHEN s.kid IS NULL THEN 'no such signing key' ELSE 'its key ends before it' END FROM access_token t
 		JOIN access_key k ON k.tenant_id=t.tenant_id AND k.id=t.id AND k.revoked_at IS NULL
 		LEFT JOIN signing_key s ON s.tenant_id='' AND s.kid=t.kid WHERE s.kid IS NULL OR s.ends_at < t.expires_at`},
+	{"bulk-count", "A bulk job counts its entities and the runs that it started rightly, and every entity belongs to a job that exists.",
+		`SELECT j.tenant_id, j.id, 'says ' || j.started || ' of ' || j.total || ', has ' || COUNT(i.run_id) || ' of ' || COUNT(i.entity_id) FROM bulk_job j
+		LEFT JOIN bulk_item i ON i.tenant_id=j.tenant_id AND i.job_id=j.id GROUP BY j.tenant_id, j.id, j.started, j.refused, j.total
+		HAVING j.total <> COUNT(i.entity_id) OR j.started <> COUNT(i.run_id) OR j.started + j.refused > j.total
+		UNION ALL SELECT i.tenant_id, i.job_id, 'no such job' FROM bulk_item i LEFT JOIN bulk_job j ON j.tenant_id=i.tenant_id AND j.id=i.job_id WHERE j.id IS NULL`},
+	{"bulk-run", "An entity of a bulk job has a run of its own, and is open as long as that run.",
+		`SELECT i.tenant_id, i.job_id, i.entity_id || ' ' || COALESCE(i.run_id, '') FROM bulk_item i LEFT JOIN run r ON r.tenant_id=i.tenant_id AND r.id=i.run_id
+		WHERE i.run_id IS NOT NULL AND r.id IS NOT NULL AND (r.owner_id IS NULL OR r.owner_id <> i.job_id OR r.entity_id <> i.entity_id OR i.is_open <> (r.completed_at IS NULL))
+		OR i.is_open AND r.id IS NULL
+		UNION ALL SELECT r.tenant_id, r.owner_id, 'has no entity of the run ' || r.id FROM run r JOIN bulk_job j ON j.tenant_id=r.tenant_id AND j.id=r.owner_id
+		LEFT JOIN bulk_item i ON i.tenant_id=r.tenant_id AND i.job_id=r.owner_id AND i.entity_id=r.entity_id AND i.run_id=r.id
+		WHERE r.owner_id IS NOT NULL AND r.completed_at IS NULL AND i.entity_id IS NULL`},
+	{"bulk-carried", "A bulk job that is under way has what carries it on; one that ended says when, and has had every entity's turn if it was finished.",
+		`SELECT j.tenant_id, j.id, 'nothing carries it on: ' || j.status FROM bulk_job j WHERE j.status NOT IN ('approval','finished','failed','cancelled')
+		AND NOT EXISTS (SELECT 1 FROM job q WHERE q.tenant_id=j.tenant_id AND q.kind='bulk.advance' AND q.unique_key=j.id AND q.state IN ('available','scheduled','running','retryable'))
+		UNION ALL SELECT tenant_id, id, 'ended too early: ' || status FROM bulk_job WHERE status IN ('monitoring','send_report','finished') AND started + refused <> total
+		UNION ALL SELECT tenant_id, id, 'its end has no time' FROM bulk_job WHERE (status IN ('finished','failed','cancelled')) <> (ended_at IS NOT NULL)`},
+	{"campaign-job", "A campaign that is being activated has a job under way and its token, and no other campaign has one.",
+		`SELECT c.tenant_id, c.id, c.status FROM campaign c LEFT JOIN bulk_job j ON j.tenant_id=c.tenant_id AND j.id=c.job_id AND j.status NOT IN ('finished','failed','cancelled')
+		WHERE c.status='activating' AND (j.id IS NULL OR c.job_token IS NULL) OR c.status<>'activating' AND c.job_token IS NOT NULL`},
+	{"campaign-recipient", "Every recipient belongs to a campaign that exists; a person who is one exists, and one that is not listed any more was merged.",
+		`SELECT r.tenant_id, r.campaign_id, 'no such campaign' FROM campaign_recipient r LEFT JOIN campaign c ON c.tenant_id=r.tenant_id AND c.id=r.campaign_id WHERE c.id IS NULL
+		UNION ALL SELECT r.tenant_id, r.campaign_id, 'nobody is ' || r.entity_id FROM campaign_recipient r LEFT JOIN contact c ON c.tenant_id=r.tenant_id AND c.id=r.entity_id AND c.erased_at IS NULL
+		WHERE r.entity_schema='contact' AND r.merged_into IS NULL AND c.id IS NULL
+		UNION ALL SELECT r.tenant_id, r.campaign_id, r.entity_id || ' was not merged' FROM campaign_recipient r LEFT JOIN contact_alias a ON a.tenant_id=r.tenant_id AND a.old_id=r.entity_id
+		WHERE r.merged_into IS NOT NULL AND a.old_id IS NULL`},
+	{"campaign-tally", "The tally of a campaign counts its recipients rightly in each pair of statuses.",
+		`SELECT tenant_id, campaign_id, automation_status || '/' || portal_status FROM (
+		SELECT tenant_id, campaign_id, automation_status, portal_status, recipients AS n FROM campaign_tally
+		UNION ALL SELECT tenant_id, campaign_id, automation_status, portal_status, -1 FROM campaign_recipient WHERE merged_into IS NULL) x
+		GROUP BY tenant_id, campaign_id, automation_status, portal_status HAVING SUM(n) <> 0`},
+	{"campaign-run", "A run stands for one listed recipient at most, and who follows a run has its status.",
+		`SELECT v.tenant_id, v.campaign_id, v.entity_id || ' is ' || v.automation_status || ', its run ' || r.status FROM campaign_recipient v
+		JOIN run r ON r.tenant_id=v.tenant_id AND r.id=v.run_id
+		WHERE NOT (r.status IN ('running','waiting') AND v.automation_status IN ('pending','in_progress') OR r.status='paused' AND v.automation_status='in_progress'
+		OR r.status='completed' AND v.automation_status='success' OR r.status='failed' AND v.automation_status='failed' OR r.status='aborted' AND v.automation_status IN ('cancelled','success'))
+		UNION ALL SELECT tenant_id, MIN(campaign_id), 'of two: ' || run_id FROM campaign_recipient WHERE run_id IS NOT NULL AND merged_into IS NULL GROUP BY tenant_id, run_id HAVING COUNT(*) > 1`},
 	{"key-tenant", "Every key and every secret belongs to a tenant that exists.",
 		`SELECT k.tenant_id, k.id, 'no such tenant' FROM access_key k LEFT JOIN tenant t ON t.tenant_id=k.tenant_id WHERE t.tenant_id IS NULL
 		UNION ALL SELECT s.tenant_id, s.name, 'no such tenant' FROM tenant_secret s LEFT JOIN tenant t ON t.tenant_id=s.tenant_id WHERE t.tenant_id IS NULL`},

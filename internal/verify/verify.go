@@ -23,7 +23,7 @@ type Invariant struct {
 
 // checks stand in for the queries of invariants that SQL cannot say: each returns
 // at most limit breaks, and answers for nothing that changes while it looks.
-var checks = map[string]func(all store.Raw, limit int) ([]Break, error){"record-index": recordIndex}
+var checks = map[string]func(all store.Raw, limit int) ([]Break, error){"record-index": recordIndex, "segment-set": segmentSet}
 
 // Break is one row that breaks an invariant.
 type Break struct {

@@ -30,7 +30,7 @@ type pkg struct {
 // that a new one has to say what it is.
 var (
 	ground    = []string{"event", "job", "store", "fault", "httpx", "egress", "id", "clock", "secret", "phone", "config", "telemetry", "idempotency", "filter"}
-	domain    = []string{"tenant", "access", "token", "account", "agent", "handover", "contact", "deal", "conversation", "media", "intake", "interaction", "quote", "campaign", "record", "portal", "segment"}
+	domain    = []string{"tenant", "access", "token", "account", "agent", "handover", "contact", "deal", "conversation", "media", "intake", "interaction", "entity", "quote", "campaign", "record", "portal", "segment"}
 	reactions = []string{"automation", "bulk", "webhook", "notification", "app", "realtime", "absence"}
 	outward   = []string{"outbox"}
 	edges     = []string{"channel", "simulator", "face", "server", "verify"}

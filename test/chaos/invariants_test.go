@@ -13,15 +13,22 @@ import (
 	"parley/internal/access"
 	"parley/internal/agent"
 	"parley/internal/app"
+	"parley/internal/automation"
+	"parley/internal/bulk"
+	"parley/internal/campaign"
 	"parley/internal/contact"
 	"parley/internal/deal"
+	"parley/internal/entity"
 	"parley/internal/event"
 	"parley/internal/handover"
 	"parley/internal/id"
+	"parley/internal/job"
 	"parley/internal/notification"
 	"parley/internal/portal"
 	"parley/internal/quote"
+	"parley/internal/record"
 	"parley/internal/secret"
+	"parley/internal/segment"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
 	tenants "parley/internal/tenant"
@@ -201,10 +208,67 @@ var corruptions = map[string][]string{
 		"UPDATE app_instance SET state='enabled', owes=''",
 		"UPDATE app_instance SET state='lost'",
 	},
+	"record-child": {
+		"UPDATE record_tag SET record_id='nowhere'",
+		"UPDATE record_relation SET record_id='nowhere'",
+		"UPDATE record SET deleted_at=1",
+	},
+	"record-event": {
+		"DELETE FROM event WHERE type='record.created'",
+		"UPDATE record SET tenant_id='nobody'",
+	},
+	"record-index": {
+		"DELETE FROM record_attribute WHERE name='name'",
+		"UPDATE record_attribute SET value='tother' WHERE name='name'",
+		"DELETE FROM record_relation",
+	},
 	"portal-widgets": {
 		"DELETE FROM portal_widget WHERE position=0",
 		"UPDATE portal_widget SET portal_id='nowhere'",
 		"UPDATE portal_widget SET type='CONTENT_WIDGET'",
+	},
+	"bulk-count": {
+		"UPDATE bulk_job SET total=total+1",
+		"UPDATE bulk_job SET id='nowhere'",
+		"UPDATE bulk_item SET run_id=NULL WHERE entity_id=(SELECT MIN(entity_id) FROM bulk_item)",
+	},
+	"bulk-run": {
+		"UPDATE run SET owner_id=NULL WHERE owner_id IS NOT NULL",
+		"UPDATE bulk_item SET is_open=FALSE",
+		"UPDATE bulk_item SET run_id='nothing'",
+		"DELETE FROM bulk_item",
+	},
+	"bulk-carried": {
+		"DELETE FROM job WHERE kind='bulk.advance'",
+		"UPDATE bulk_job SET status='finished'",
+		"UPDATE bulk_job SET status='finished', ended_at=1, total=total+1",
+	},
+	"campaign-job": {
+		"UPDATE campaign SET status='activating'",
+		"UPDATE campaign SET job_token='x'",
+	},
+	"campaign-recipient": {
+		"UPDATE campaign_recipient SET campaign_id='nowhere'",
+		"UPDATE campaign_recipient SET entity_id='nobody'",
+		"UPDATE campaign_recipient SET merged_into='somebody'",
+	},
+	"campaign-tally": {
+		"DELETE FROM campaign_tally",
+		"UPDATE campaign_tally SET recipients=recipients+1",
+	},
+	"campaign-run": {
+		"UPDATE campaign_recipient SET run_id=(SELECT MIN(id) FROM run WHERE status='completed'), automation_status='failed'",
+	},
+	"segment-set": {
+		"UPDATE segment_set SET segments=segments+1",
+		"UPDATE segment_set SET schemas='{}'",
+		"UPDATE segment_set SET version=0",
+		"DELETE FROM segment_set",
+	},
+	"segment-seeded": {"UPDATE segment SET seeded=0"},
+	"segment-member": {
+		"UPDATE segment_member SET entity_id='nobody'",
+		"UPDATE segment_member SET entity_schema='contract'",
 	},
 	"token-key": {
 		"DELETE FROM access_token",
@@ -333,6 +397,55 @@ func desks(t *testing.T, p *proc) {
 		t.Fatal(err)
 	}
 	if _, _, err := tokens.Issue(ctx, tenantID, token.New{Name: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	records := record.NewService(db, log, people)
+	if _, err := records.Create(ctx, tenantID, "system", record.New{Schema: "contract", Tags: []string{"vip"}, Attributes: map[string]any{"name": "Power",
+		"customer": map[string]any{"$relation": []any{map[string]any{"entity_id": list[0].Contact.UUID()}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	entities := entity.NewService(db, people, records)
+	rules := automation.NewService(db, log, people, deal.NewService(db, log, people, clients), nil, hooks, clients, db.Clock())
+	segments := segment.NewService(db, log, people, entities)
+	if _, err := segments.Create(ctx, tenantID, "system", segment.New{Name: "everybody", Schema: entity.Contact,
+		Filters: map[string]any{"filter": map[string]any{"items": []any{map[string]any{"key": "_id", "operator": "is_not_empty"}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	for busy := true; busy; { // until it is known whom it contains
+		work, next, err := segments.Claim(ctx, job.Lane{Tenant: tenantID}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		busy = len(work) > 0 || !next.IsZero()
+	}
+	jobs := bulk.NewService(db, log, people, records, entities, rules)
+	campaigns := campaign.NewService(db, log, campaign.Rooms{Contacts: people, Records: records, Entities: entities, Segments: segments, Automations: rules, Bulk: jobs})
+	flow, err := rules.CreateFlow(ctx, tenantID, "system", map[string]any{"flow_name": "Wait", "actions": []any{map[string]any{"type": "delay", "config": map[string]any{"duration": 1.0, "unit": "days"}}}})
+	if err == nil {
+		_, err = jobs.Create(ctx, tenantID, "system", bulk.New{Rule: flow.Rule.ID, Refs: []entity.Ref{{Schema: entity.Contact, ID: list[0].Contact}}, Approved: true})
+	}
+	if err == nil { // until its run waits
+		runner := job.NewRunner(db, job.Options{Node: "desks"})
+		jobs.RegisterJobs(runner)
+		runs, stop := context.WithCancel(ctx)
+		ended := make(chan error)
+		go func() { ended <- runner.Run(runs) }()
+		eventually(t, 30*time.Second, "the job's run", func() (bool, string) {
+			var n int
+			err := db.Read(ctx, tenantID).QueryRow("SELECT COUNT(*) FROM bulk_job WHERE tenant_id=? AND status='monitoring'").Scan(&n)
+			return n == 1, fmt.Sprint(err)
+		})
+		stop()
+		<-ended
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	spring, err := campaigns.Create(ctx, tenantID, "system", campaign.New{Attributes: map[string]any{"name": "Spring"}})
+	if err == nil {
+		_, err = campaigns.AddRecipient(ctx, tenantID, "system", spring.ID, campaign.NewRecipient{Entity: entity.Ref{Schema: entity.Contact, ID: list[0].Contact}, PortalStatus: campaign.Seen})
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	pages := portal.NewService(db, log, nil, nil)

@@ -38,7 +38,7 @@ func build(t *testing.T, r *apitest.Rig) *world {
 	}
 	w.target, w.other = target("vip"), target("nobody")
 	w.flow = w.admin.Post("/v1/automation/flows", o{"flow_name": "Hello", "enabled": true, "entity_schema": "contact",
-		"triggers": []o{{"type": "entity_manual", "configuration": o{"schema": "contact"}}}, "actions": []o{}}).OK().Str("id")
+		"triggers": []o{{"type": "entity_manual", "configuration": o{"schema": "contact"}}}, "actions": []o{{"type": "map-entity", "config": o{"target_schema": "contact", "mapping_attributes": []o{{"target": "greeted", "mode": "set_value", "value": "yes"}}}}}}).OK().Str("id")
 	campaign := func(name string, more o) string {
 		more["name"] = name
 		return w.admin.Post("/v1/entity/campaign", more).OK().Str("_id")

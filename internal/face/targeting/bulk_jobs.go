@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"parley/internal/bulk"
 	"parley/internal/entity"
@@ -177,7 +178,7 @@ func renamed(err error, name string) error {
 		return err
 	}
 	c := *e
-	c.Field = name
+	c.Field, c.Message = name, name+strings.TrimPrefix(e.Message, e.Field)
 	return &c
 }
 

@@ -96,7 +96,7 @@ func TestEntitiesRefuse(t *testing.T) {
 		c := r.NewTenant("Acme").Targeting()
 		at := entityAt("x", c.Post("/v1/entity/x", doc{"a": 1}).OK())
 		for _, b := range []struct{ body, words string }{
-			{`{`, "not valid JSON"}, {`[]`, "must be a JSON object"}, {`"x"`, "must be a JSON object"}, {`null`, "must be a JSON object"},
+			{`{`, "not valid JSON"}, {``, "must be a JSON object"}, {` `, "must be a JSON object"}, {`[]`, "must be a JSON object"}, {`"x"`, "must be a JSON object"}, {`null`, "must be a JSON object"},
 			{`{"a":"\u0000"}`, "NUL"}, {"{\"a\":\"\xff\"}", "UTF-8"}, {`{"a\u0000":1}`, "NUL"}, {`{"":1}`, "must not be empty"},
 			{`{"` + strings.Repeat("a", 201) + `":1}`, "longer than"}, {`{"a":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, "deeper"},
 			{`{"a":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, "deeper"},
@@ -108,13 +108,15 @@ func TestEntitiesRefuse(t *testing.T) {
 			failed(t, c.Patch(at, b.body), http.StatusBadRequest, b.words)
 			failed(t, c.Put(at, b.body), http.StatusBadRequest, b.words)
 		}
+		a := c.Post("/v1/entity/x", `{"a":"`+strings.Repeat(" ", 1<<20)+`"}`)
+		failed(t, a, http.StatusRequestEntityTooLarge, "larger")
 		for _, slug := range []string{"a%20b", "a.b", strings.Repeat("a", 101), "%00", "%ff", "%C3%BC", "x:upsert"} {
 			failed(t, c.Post("/v1/entity/"+slug, doc{}), http.StatusBadRequest, "slug")
 			failed(t, c.Get("/v1/entity/"+slug+"/"+id.New().UUID()), http.StatusBadRequest, "slug")
 		}
-		for _, v := range []string{"5", "me", id.New().String(), "%00", strings.Repeat("0", 36)} {
-			failed(t, c.Get("/v1/entity/x/"+v), http.StatusBadRequest, "UUID")
-			failed(t, c.Delete("/v1/entity/x/"+v), http.StatusBadRequest, "UUID")
+		for _, v := range []string{"5", "me", id.New().String(), "%00", "%ff", strings.Repeat("0", 36)} {
+			failed(t, c.Get("/v1/entity/x/"+v), http.StatusBadRequest, "id ")
+			failed(t, c.Delete("/v1/entity/x/"+v), http.StatusBadRequest, "id ")
 		}
 		failed(t, c.Delete(at+"?purge=maybe"), http.StatusBadRequest, "purge")
 		// Numbers that nothing holds exactly are kept as near as they can be.
@@ -293,6 +295,7 @@ func TestContactsAsEntities(t *testing.T) {
 			t.Error(d)
 		}
 		failed(t, c.Patch(at, doc{"city": "X", "_updated_at": "2020-01-01T00:00:00.000Z"}), http.StatusConflict, "read it again")
+		failed(t, c.Patch(at, doc{"status": "X", "_updated_at": "2020-01-01T00:00:00.000Z"}), http.StatusConflict, "read it again")
 		for name, v := range map[string]any{"status": "closed", "label": "x", "group": "x", "agent": "x", "group_id": "x", "agent_id": "x", "stage": "x", "pipeline": "x", "value": 5,
 			"archived": true, "phones": []any{}, "emails": []any{"x@example.com"}, "category": "x", "last_contacted_at": "x"} {
 			failed(t, c.Patch(at, doc{name: v}), http.StatusBadRequest, name+" of a contact is only shown")
@@ -320,6 +323,11 @@ func TestContactsAsEntities(t *testing.T) {
 		}
 		if a := c.Patch(at, `{"_deleted_at":null}`).OK(); a.Get("archived") != false {
 			t.Errorf("%s", a.Body)
+		}
+		c.Delete(at).OK()
+		again := c.Post("/v1/entity/contact", doc{"email": "Bela@example.com", "last_name": "Bartha"}).OK()
+		if again.Str("_id") != made.Str("_id") || again.Get("archived") != false || again.Str("_title") != "Bela Bartha" {
+			t.Errorf("%s", again.Body)
 		}
 		c.Delete(at + "?purge=true").OK()
 		failed(t, c.Get(at), http.StatusNotFound, "no such entity")
@@ -378,7 +386,13 @@ func TestUpsertContacts(t *testing.T) {
 		failed(t, c.Patch(at, doc{"unique_key": []string{"no"}, "entity": doc{"no": "k-1"}}), http.StatusConflict, "several")
 		failed(t, c.Patch(at, doc{"unique_key": []string{"first_name"}, "entity": doc{"first_name": "Asha"}}), http.StatusBadRequest, "found by phone")
 		failed(t, c.Patch(at, doc{"unique_key": []string{"status"}, "entity": doc{"status": "new"}}), http.StatusBadRequest, "found by phone")
+		failed(t, c.Patch(at, doc{"unique_key": []string{"a.b"}, "entity": doc{"a.b": 1, "phone": "+919876500003"}}), http.StatusBadRequest, "without a dot")
 		failed(t, c.Patch(at, doc{"unique_key": []string{"phone"}, "entity": doc{"phone": "hello"}}), http.StatusBadRequest, "phone")
+		// An address finds whoever claims it, not who keeps it besides.
+		c.Post("/v1/entity/contact", doc{"phone": "+919876500004", "email": "asha@example.com"}).OK()
+		if a := c.Patch(at, doc{"unique_key": []string{"email"}, "entity": doc{"email": "asha@example.com"}}).OK(); a.Str("_id") != made.Str("_id") {
+			t.Errorf("%s", a.Body)
+		}
 		var all sync.WaitGroup
 		var mu sync.Mutex
 		statuses := map[int]int{}

@@ -27,14 +27,21 @@ type entityBody struct {
 // was read sends them too, so they are passed over.
 var kept = []string{"_id", "_org", "_schema", "_owners", "_acl", "_created_at"}
 
+// maxEntity bounds the bytes of a body: no entity is larger, however it is written.
+const maxEntity = 1 << 20
+
 // readObject reads a body that is an object, with its numbers as they are written.
+// No body is none: an empty one would empty what it replaces.
 func readObject(r *httpx.Request) (map[string]any, error) {
+	if len(r.Body) > maxEntity {
+		return nil, fault.New(fault.TooLarge, "an entity must not be larger than %d bytes of JSON", maxEntity)
+	}
 	var raw json.RawMessage
 	if err := r.Decode(&raw); err != nil {
 		return nil, err
 	}
 	if len(raw) == 0 {
-		return map[string]any{}, nil
+		return nil, fault.New(fault.Invalid, "the body must be a JSON object").Because("json")
 	}
 	v, err := filter.Decode(raw)
 	if err != nil {

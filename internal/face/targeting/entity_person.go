@@ -2,9 +2,12 @@ package targeting
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
+	"strings"
+	"time"
 
 	"parley/internal/entity"
 	"parley/internal/fault"
@@ -91,6 +94,10 @@ func (k personKind) change(ctx context.Context, r *httpx.Request, v id.ID, b ent
 	if err != nil {
 		return err
 	}
+	// First of all: what is only shown may have changed since, too.
+	if at, err := time.Parse(time.RFC3339Nano, fmt.Sprint(now["_updated_at"])); err == nil && !b.Seen.IsZero() && at.After(b.Seen) {
+		return record.Stale(at)
+	}
 	p, err := person(b, now, "")
 	if err != nil {
 		return err
@@ -109,8 +116,8 @@ func (k personKind) remove(ctx context.Context, r *httpx.Request, v id.ID, purge
 
 func (k personKind) upsert(ctx context.Context, r *httpx.Request, unique []string, b entityBody) (id.ID, bool, error) {
 	for _, name := range unique {
-		if slices.Contains(shownOnly, name) || slices.Contains([]string{"_id", "first_name", "last_name", "source", "score", "additional"}, name) {
-			return id.Zero, false, fault.Field("unique_key", "contacts are found by phone, email and open attributes, or by _id alone")
+		if slices.Contains(shownOnly, name) || slices.Contains([]string{"_id", "first_name", "last_name", "source", "score", "additional"}, name) || strings.Contains(name, ".") {
+			return id.Zero, false, fault.Field("unique_key", "contacts are found by phone, email and open attributes without a dot in their names, or by _id alone")
 		}
 	}
 	p, err := person(b, nil, "entity.")

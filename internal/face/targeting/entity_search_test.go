@@ -85,19 +85,19 @@ func TestEntitiesAreFound(t *testing.T) {
 			t.Errorf("another organisation finds %s", got)
 		}
 		for words, call := range map[string][2]string{
-			"q is required":          {search, `{}`},
-			"* finds every":          {search, `{"q":"  "}`},
-			"size must be":           {search, `{"q":"*","size":1001}`},
-			"size must be a number":  {list, `{"size":-1}`},
-			"from and size":          {search, `{"q":"*","from":9999,"size":2}`},
-			"from and size together": {list, `{"from":-1}`},
-			"sort must be":           {search, `{"q":"*","sort":"name:up"}`},
-			"one field":              {list, `{"sort":"a,b"}`},
-			"such as _created_at":    {list, `{"sort":":desc"}`},
-			"filter":                 {list, `{"filter":"x"}`},
-			"filter[0]":              {list, `{"filter":[{"near":{"a":1}}]}`},
-			"q":                      {search, `{"q":"a:(b"}`},
-			"not valid JSON":         {search, `{`},
+			"q is required":         {search, `{}`},
+			"* finds every":         {search, `{"q":"  "}`},
+			"size must be":          {search, `{"q":"*","size":1001}`},
+			"size must be a number": {list, `{"size":-1}`},
+			"from and size":         {search, `{"q":"*","from":9999,"size":2}`},
+			"from must be a number": {list, `{"from":-1}`},
+			"sort must be":          {search, `{"q":"*","sort":"name:up"}`},
+			"one field":             {list, `{"sort":"a,b"}`},
+			"such as _created_at":   {list, `{"sort":":desc"}`},
+			"filter":                {list, `{"filter":"x"}`},
+			"no search filter":      {list, `{"filter":[{"near":{"a":1}}]}`},
+			"q":                     {search, `{"q":"a:(b"}`},
+			"not valid JSON":        {search, `{`},
 		} {
 			failed(t, c.Post(call[0], call[1]), http.StatusBadRequest, words)
 		}

@@ -92,7 +92,7 @@ func TestWidgets(t *testing.T) {
 		if a := c.Get("/v2/portal/widgets?origin=END_CUSTOMER_PORTAL").OK(); string(a.Body) != `{"widgets":[]}` {
 			t.Errorf("of a portal that is not there: %s", a.Body)
 		}
-		body := fmt.Sprintf(`{"widgets":[{"id":"c","type":"CAMPAIGN_WIDGET","listIndex":3,"headline":{"en":"Switch","de":"Wechseln"},"campaign_id":%q,"unknown":{"x":[1.5,"<b>"]}},
+		body := fmt.Sprintf(`{"widgets":[{"id":"c","type":"CAMPAIGN_WIDGET","listIndex":3,"headline":{"en":"Switch","de":"Wechseln"},"campaign_id":%q,"":{"x":[1.5e308,-0.5,"<b>","\ud800",null]}},
 			{"id":"t","type":"TEASER_WIDGET","listIndex":0,"imageUrl":"https://x/y.png","button":{"label":{"en":"Go"},"url":"/go"}}]}`, id.New().UUID())
 		placed := c.Post("/v2/portal/widgets?origin=INSTALLER_PORTAL", body)
 		var want any

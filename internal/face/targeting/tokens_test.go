@@ -2,6 +2,7 @@ package targeting_test
 
 import (
 	"encoding/base64"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -181,14 +182,25 @@ func TestAccessTokensKeepTheirHoldersBonds(t *testing.T) {
 }
 
 func TestJWKS(t *testing.T) {
-	apitest.Each(t, apitest.Options{Quiet: true, Config: func(c *config.Server) { c.Public = "https://crm.example.com" }}, func(t *testing.T, r *apitest.Rig) {
+	var public string
+	known := func(c *config.Server) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = l.Close() // for the server
+		_, port, _ := strings.Cut(l.Addr().String(), ":")
+		c.Listen, c.Public = l.Addr().String(), "http://localhost:"+port
+		public = c.Public
+	}
+	apitest.Each(t, apitest.Options{Quiet: true, Config: known}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")
 		first := r.Call("GET", "/v1/access-tokens/.well-known/jwks.json", nil).OK()
 		if first.Get("keys.1") != nil || first.Str("keys.0.alg") != "ES256" || first.Header.Get("Cache-Control") != "public, max-age=60" {
 			t.Errorf("%s", first.Body)
 		}
 		about := r.Call("GET", "/v1/access-tokens/.well-known/openid-configuration", nil).OK()
-		if about.Str("issuer") != "https://crm.example.com/v1/access-tokens" || about.Str("jwks_uri") != "https://crm.example.com/v1/access-tokens/.well-known/jwks.json" {
+		if about.Str("issuer") != public+"/v1/access-tokens" || about.Str("jwks_uri") != public+"/v1/access-tokens/.well-known/jwks.json" {
 			t.Errorf("%s", about.Body)
 		}
 		text := acme.Targeting().Post("/v1/access-tokens", `{"name":"x"}`).OK().Str("token")
@@ -240,7 +252,7 @@ func TestOrganizations(t *testing.T) {
 		if a := bearer(r, made.Str("token"), "GET", "/v1/admin/organizations", nil).OK(); a.Str("results.0.id") != made.Str("id") {
 			t.Errorf("%s", a.Body)
 		}
-		failed(t, bearer(r, operatorToken, "POST", "/v1/admin/organizations", `{"name":"New","code":"newco"}`), 409, "")
+		failed(t, bearer(r, operatorToken, "POST", "/v1/admin/organizations", `{"name":"New","code":"newco"}`), 409, "taken")
 		failed(t, bearer(r, operatorToken, "POST", "/v1/admin/organizations", `{}`), 400, "name")
 		if a := bearer(r, operatorToken, "PATCH", "/v1/admin/organizations/"+other.Code, `{"name":"Another"}`).OK(); a.Str("name") != "Another" {
 			t.Errorf("%s", a.Body)
