@@ -88,9 +88,13 @@ func (s *Service) load(ctx context.Context, tenant id.ID, was Job) error {
 	var page []entity.Ref
 	next, end := was, false
 	if was.Schema == "" {
-		to := min(was.loaded+loadPage, int64(len(was.Refs)))
-		page = was.Refs[was.loaded:to]
-		next.loaded, end = to, to == int64(len(was.Refs))
+		refs, err := refsOf(s.db.Read(ctx, tenant), was.ID)
+		if err != nil {
+			return err
+		}
+		to := min(was.loaded+loadPage, int64(len(refs)))
+		page = refs[was.loaded:to]
+		next.loaded, end = to, to == int64(len(refs))
 	} else {
 		found, after, err := s.entities.Walk(s.db.Read(ctx, tenant), was.Schema, was.Filter, was.loadedTo, loadPage)
 		if err != nil {

@@ -46,9 +46,8 @@ type Job struct {
 	Owner     id.ID // whom it belongs to, such as a campaign, or zero
 	Actor     string
 	Status    string
-	Schema    string        // of the audience that Filter selects; "" with Refs
+	Schema    string        // of the audience that Filter selects; "" for one of refs
 	Filter    filter.Filter // with Schema
-	Refs      []entity.Ref  // instead
 	Total     int64         // entities found so far
 	Started   int64         // of them whose run began
 	Refused   int64         // of them for whom nothing began

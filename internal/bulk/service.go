@@ -76,12 +76,12 @@ func (s *Service) CreateIn(tx *store.Tx, actor string, n New) (Job, string, erro
 	if err := s.rules.LaunchableIn(tx, n.Rule, n.Schema); err != nil {
 		return Job{}, "", err
 	}
-	j := Job{ID: id.New(), Rule: n.Rule, Owner: n.Owner, Actor: actor, Status: Approval, Schema: n.Schema, Filter: n.Filter, Refs: n.Refs,
+	j := Job{ID: id.New(), Rule: n.Rule, Owner: n.Owner, Actor: actor, Status: Approval, Schema: n.Schema, Filter: n.Filter,
 		Token: secret.NewToken("bulk_", 18), CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
 	if n.Approved {
 		j.Status = Querying
 	}
-	if err := insert(tx, j); err != nil {
+	if err := insert(tx, j, n.Refs); err != nil {
 		return j, "", err
 	}
 	if n.Approved {

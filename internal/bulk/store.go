@@ -10,7 +10,7 @@ import (
 	"parley/internal/store"
 )
 
-const columns = "id, automation_id, owner_id, actor, status, schema_name, filter, refs, loaded, load_after, run_after, total, started, refused, token, error, created_at, updated_at, ended_at"
+const columns = "id, automation_id, owner_id, actor, status, schema_name, filter, loaded, load_after, run_after, total, started, refused, token, error, created_at, updated_at, ended_at"
 
 // ref is an entity.Ref as it is stored.
 type ref struct {
@@ -18,29 +18,29 @@ type ref struct {
 	ID     id.ID  `json:"id"`
 }
 
-func insert(tx *store.Tx, j Job) error {
+func insert(tx *store.Tx, j Job, audience []entity.Ref) error {
 	var f, refs any
 	if j.Schema != "" {
 		f = store.JSON(j.Filter)
 	}
-	if j.Refs != nil {
-		list := make([]ref, len(j.Refs))
-		for i, r := range j.Refs {
+	if audience != nil {
+		list := make([]ref, len(audience))
+		for i, r := range audience {
 			list[i] = ref(r)
 		}
 		refs = store.JSON(list)
 	}
-	_, err := tx.Exec("INSERT INTO bulk_job (tenant_id, "+columns+") VALUES (?,?,?,?,?,?,?,?,?,0,NULL,NULL,0,0,0,?,NULL,?,?,NULL)",
-		j.ID, j.Rule, j.Owner, j.Actor, j.Status, j.Schema, f, refs, j.Token, j.CreatedAt, j.UpdatedAt)
+	_, err := tx.Exec("INSERT INTO bulk_job (tenant_id, "+columns+", refs) VALUES (?,?,?,?,?,?,?,?,0,NULL,NULL,0,0,0,?,NULL,?,?,NULL,?)",
+		j.ID, j.Rule, j.Owner, j.Actor, j.Status, j.Schema, f, j.Token, j.CreatedAt, j.UpdatedAt, refs)
 	return err
 }
 
+// get reads a job without the audience that it was given, which may be long.
 func get(r store.Reader, job id.ID) (Job, error) {
 	var j Job
 	var f *filter.Filter
-	var refs []ref
 	ok, err := store.Found(r.QueryRow("SELECT "+columns+" FROM bulk_job WHERE tenant_id=? AND id=?", job).Scan(&j.ID, &j.Rule, &j.Owner, &j.Actor, &j.Status, &j.Schema,
-		store.JSON(&f), store.JSON(&refs), &j.loaded, &j.loadedTo, &j.ranTo, &j.Total, &j.Started, &j.Refused, &j.Token, store.Text(&j.Error),
+		store.JSON(&f), &j.loaded, &j.loadedTo, &j.ranTo, &j.Total, &j.Started, &j.Refused, &j.Token, store.Text(&j.Error),
 		store.Time(&j.CreatedAt), store.Time(&j.UpdatedAt), store.Time(&j.EndedAt)))
 	if err == nil && !ok {
 		err = fault.Unknown("bulk job")
@@ -48,10 +48,20 @@ func get(r store.Reader, job id.ID) (Job, error) {
 	if f != nil {
 		j.Filter = *f
 	}
-	for _, v := range refs {
-		j.Refs = append(j.Refs, entity.Ref(v))
-	}
 	return j, err
+}
+
+// refsOf returns the audience that a job was given.
+func refsOf(r store.Reader, job id.ID) ([]entity.Ref, error) {
+	var list []ref
+	if err := r.QueryRow("SELECT refs FROM bulk_job WHERE tenant_id=? AND id=?", job).Scan(store.JSON(&list)); err != nil {
+		return nil, err
+	}
+	out := make([]entity.Ref, len(list))
+	for i, v := range list {
+		out[i] = entity.Ref(v)
+	}
+	return out, nil
 }
 
 // save writes what changes of a locked job.

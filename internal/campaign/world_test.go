@@ -121,12 +121,6 @@ func (w *world) work(until func() bool) {
 	}
 }
 
-// idle waits until no job is left to be done now.
-func (w *world) idle() {
-	w.Helper()
-	w.work(func() bool { return w.Count(w, "job", "state NOT IN ('completed','cancelled','discarded')") == 0 })
-}
-
 func (w *world) status(cid id.ID) string {
 	w.Helper()
 	c, err := w.s.Get(w.r(), cid)

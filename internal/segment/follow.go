@@ -31,7 +31,7 @@ func (s *Service) merge(tx *store.Tx, m contact.Merge) (any, error) {
 	if err := forget(tx, m.Merged); err != nil {
 		return nil, err
 	}
-	return moved, s.again(tx, m.Actor, m.Survivor)
+	return moved, s.again(tx, m.Actor, m.Survivor, m.Merged)
 }
 
 // unmerge remembers of the restored contact what was remembered when it was merged,
@@ -75,10 +75,15 @@ func (s *Service) erase(tx *store.Tx, e contact.Erased) error {
 	if err := forget(tx, e.IDs...); err != nil {
 		return err
 	}
-	return s.feed.AppendMany(tx, news)
+	if err := s.feed.AppendMany(tx, news); err != nil {
+		return err
+	}
+	return s.again(tx, e.Actor, e.IDs...)
 }
 
-// again owes contacts a comparison, where there are segments of people.
+// again owes contacts a comparison, where there are segments of people. Those who
+// are no more are owed one too: whoever compares them at this moment, for a change
+// that somebody tells of without holding them, still sees them.
 func (s *Service) again(tx *store.Tx, actor string, ids ...id.ID) error {
 	watched, err := s.watched(tx)
 	if err != nil || !slices.Contains(watched, entity.Contact) {

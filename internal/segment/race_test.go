@@ -375,3 +375,37 @@ func TestForgotten(t *testing.T) {
 		w.wantMatches(v, c)
 	})
 }
+
+// Who tells of a change without holding the person may commit behind the person's
+// end. A lane that read the person before, and writes then, is put right.
+func TestToldBehindTheEnd(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		if db.Dialect() == store.SQLite {
+			t.Skip("there nobody commits late")
+		}
+		w := newWorld(t, db)
+		w.segment("contact", "city", "Berlin")
+		w.settled()
+		erased, survivor, merged := w.person(map[string]any{"city": "Berlin"}), w.person(nil), w.person(map[string]any{"city": "Berlin"})
+		w.settled()
+		for _, v := range []id.ID{erased, merged} {
+			docs, err := w.entities.Documents(w.r(), entity.Contact, []id.ID{v})
+			w.check(err)
+			if v == erased {
+				_, err = w.people.Erase(bg, w.tenant, actor, v)
+			} else {
+				_, err = w.people.Merge(bg, w.tenant, actor, survivor, v)
+			}
+			w.check(err)
+			w.write(func(tx *store.Tx) error { return oweIn(tx, actor, false, person(v)) })
+			debts, err := owedTo(w.r(), []id.ID{v})
+			w.check(err)
+			debts[0].rows = debts[0].rows[len(debts[0].rows)-1:] // the late one
+			w.check(w.s.compare(bg, w.r(), debts, docs))
+			w.settled()
+			if n := w.count("SELECT COUNT(*) FROM segment_member WHERE tenant_id=? AND entity_id=?", v); n != 0 {
+				t.Errorf("who is no more is remembered")
+			}
+		}
+	})
+}

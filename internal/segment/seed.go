@@ -106,6 +106,11 @@ func (s *Service) advance(ctx context.Context, r store.Reader, v seeding) (done 
 		}
 	}
 	return true, next, s.db.Write(ctx, r.Tenant(), func(tx *store.Tx) error {
+		// Behind whoever is merging or erasing one of them: what is owed then is owed
+		// after it.
+		if err := lockLane(tx); err != nil {
+			return err
+		}
 		n, err := tx.Exec("UPDATE segment_seed SET after_id=?, walked=? WHERE tenant_id=? AND entity_schema=? AND upto=? AND after_id=? AND walked=0",
 			after.String(), flag(after.IsZero()), v.schema, v.upto, v.after.String())
 		if err != nil || n == 0 {

@@ -94,12 +94,12 @@ func (s *Service) compare(ctx context.Context, r store.Reader, debts []debt, doc
 					return errMoved
 				}
 			}
-			news = append(news, d.differences(before[d.ref.ID], found[d.ref.ID], known)...)
 			if to, ok := leadsOn(d.ref, docs[d.ref.ID]); ok { // merged: what changed is the survivor's
 				if err := oweIn(tx, d.actor, false, to); err != nil {
 					return err
 				}
-				found[d.ref.ID] = nil
+			} else {
+				news = append(news, d.differences(before[d.ref.ID], found[d.ref.ID], known)...)
 			}
 			if err := remember(tx, d.ref, before[d.ref.ID], numbers(found[d.ref.ID])); err != nil {
 				return err

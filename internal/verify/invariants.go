@@ -276,7 +276,7 @@ var Invariants = []Invariant{
 		WHERE s.seeded=0 AND w.tenant_id IS NULL`},
 	{"segment-member", "Whoever is remembered in a segment is there, or is to be compared again.",
 		`SELECT m.tenant_id, m.entity_id, 'no such contact' FROM segment_member m LEFT JOIN contact c ON c.tenant_id=m.tenant_id AND c.id=m.entity_id AND c.erased_at IS NULL
-		WHERE m.entity_schema='contact' AND c.id IS NULL
+		WHERE m.entity_schema='contact' AND c.id IS NULL AND NOT EXISTS (SELECT 1 FROM segment_owed o WHERE o.tenant_id=m.tenant_id AND o.entity_id=m.entity_id)
 		UNION ALL SELECT m.tenant_id, m.entity_id, 'no such record' FROM segment_member m LEFT JOIN record r ON r.tenant_id=m.tenant_id AND r.id=m.entity_id AND r.deleted_at IS NULL
 		WHERE m.entity_schema NOT IN ('contact','campaign','target') AND r.id IS NULL
 		AND NOT EXISTS (SELECT 1 FROM segment_owed o WHERE o.tenant_id=m.tenant_id AND o.entity_id=m.entity_id)
@@ -287,7 +287,7 @@ var Invariants = []Invariant{
 		UNION ALL SELECT k.tenant_id, k.id, 'no such token' FROM access_key k
 		LEFT JOIN access_token t ON t.tenant_id=k.tenant_id AND t.id=k.id WHERE k.hash='id:' || k.id AND t.id IS NULL`},
 	{"token-signer", "Where tokens were ever signed one key signs; the key of a token that was not revoked verifies until the token ends.",
-		`SELECT tenant_id, MIN(kid), 'keys that sign: ' || SUM(CASE WHEN retired_at IS NULL THEN 1 ELSE 0 END) FROM signing_key
+		`SELECT 'server', MIN(kid), 'keys that sign: ' || SUM(CASE WHEN retired_at IS NULL THEN 1 ELSE 0 END) FROM signing_key
 		GROUP BY tenant_id HAVING SUM(CASE WHEN retired_at IS NULL THEN 1 ELSE 0 END) <> 1
 		UNION ALL SELECT t.tenant_id, t.id, CASE WHEN s.kid IS NULL THEN 'no such signing key' ELSE 'its key ends before it' END FROM access_token t
 		JOIN access_key k ON k.tenant_id=t.tenant_id AND k.id=t.id AND k.revoked_at IS NULL

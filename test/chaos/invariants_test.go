@@ -123,9 +123,9 @@ var corruptions = map[string][]string{
 		"DELETE FROM automation_version",
 		"UPDATE run SET contact_id='nobody' WHERE id=(SELECT MIN(id) FROM run)",
 	},
-	"run-cause": {"DROP INDEX run_cause; UPDATE run SET cause=(SELECT MAX(cause) FROM run) WHERE cause=(SELECT MIN(cause) FROM run)"},
+	"run-cause": {"DROP INDEX run_cause; UPDATE run SET cause='the same' WHERE owner_id IS NULL"},
 	"run-awake": {
-		"DELETE FROM job WHERE kind='automation.step' AND unique_key=(SELECT 'run:' || run_id || ':' || turn FROM run_branch)",
+		"DELETE FROM job WHERE kind='automation.step' AND unique_key IN (SELECT 'run:' || run_id || ':' || turn FROM run_branch)",
 		"DELETE FROM run_branch",
 		"UPDATE run SET status='completed' WHERE status='waiting'",
 		"UPDATE run_branch SET wait_key='delivery:none'",
@@ -267,7 +267,7 @@ var corruptions = map[string][]string{
 	},
 	"segment-seeded": {"UPDATE segment SET seeded=0"},
 	"segment-member": {
-		"UPDATE segment_member SET entity_id='nobody'",
+		"UPDATE segment_member SET entity_id='nobody' WHERE entity_id=(SELECT MIN(entity_id) FROM segment_member)",
 		"UPDATE segment_member SET entity_schema='contract'",
 	},
 	"token-key": {

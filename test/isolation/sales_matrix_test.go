@@ -2,7 +2,6 @@ package isolation
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -32,20 +31,7 @@ var salesPublic = map[string]bool{"GET /swagger.json": true}
 
 // A new route is tested by a row of its own, or fails here.
 func TestEverySalesRouteHasASample(t *testing.T) {
-	routes := salesRoutes()
-	for _, name := range slices.Sorted(maps.Keys(routes)) {
-		if _, ok := salesSamples[name]; ok == routes[name].Public {
-			t.Errorf("%s needs a row in salesSamples, unless it is public", name)
-		}
-		if routes[name].Public != salesPublic[name] {
-			t.Errorf("%s is public, and nobody decided that it may be", name)
-		}
-	}
-	for name := range salesSamples {
-		if _, ok := routes[name]; !ok {
-			t.Errorf("salesSamples has a row for %s, which is no route", name)
-		}
-	}
+	sampled(t, salesRoutes(), salesSamples, salesPublic)
 	for noun := range things {
 		if !slices.Contains(made, noun) {
 			t.Errorf("%s is in no place of made", noun)
@@ -63,18 +49,9 @@ func eachSeller(t *testing.T, f func(t *testing.T, r *apitest.Rig, us, sibling, 
 	})
 }
 
-// call sends a route's sample.
+// sample makes the call of a route's sample; over are other things in its path.
 func (o *seller) sample(as *apitest.Caller, name string, over map[string]string) apitest.Answer {
-	s := salesSamples[name]
-	method, path, _ := strings.Cut(name, " ")
-	path = o.filled(path, over) + o.filled(s.query, nil)
-	switch {
-	case s.form != "":
-		return as.Do(method, path, s.form, "Content-Type", "multipart/form-data; boundary=x")
-	case s.body != "":
-		return as.Do(method, path, o.filled(s.body, map[string]string{"key": as.Token}))
-	}
-	return as.Do(method, path, nil)
+	return o.send(as, name, salesSamples[name], over, map[string]string{"key": as.Token})
 }
 
 // with returns the owner calling with another key of the same group and agent.
@@ -144,14 +121,6 @@ func TestSalesScopes(t *testing.T) {
 	})
 }
 
-// takes sorts what takes something away behind the rest.
-func takes(name string) int {
-	if strings.HasPrefix(name, "DELETE") {
-		return 1
-	}
-	return 0
-}
-
 // renew makes what a call names anew, since calls before it changed or took it.
 func (o *seller) renew(t *testing.T, name string) {
 	t.Helper()
@@ -179,16 +148,13 @@ func succeeds(t *testing.T, name string, a apitest.Answer) {
 	}
 }
 
-var placeholder = regexp.MustCompile(`\{(\w+)\}`)
-
 // What is another account's, or another group's, answers as what nobody has; what
 // is no id is said to be none.
 func TestSalesIsolation(t *testing.T) {
 	eachSeller(t, func(t *testing.T, r *apitest.Rig, us, sibling, stranger *seller) {
 		for _, name := range slices.Sorted(maps.Keys(salesRoutes())) {
 			_, path, _ := strings.Cut(name, " ")
-			for _, m := range placeholder.FindAllStringSubmatch(path, -1) {
-				noun := m[1]
+			for _, noun := range nounsIn(path) {
 				if _, ok := things[noun]; !ok {
 					t.Errorf("say in things what {%s} of %s is", noun, name)
 					continue
@@ -221,8 +187,7 @@ func refusesForeign(t *testing.T, us, sibling, stranger *seller, name string) {
 	t.Helper()
 	s := salesSamples[name]
 	method, path, _ := strings.Cut(name, " ")
-	for _, m := range placeholder.FindAllStringSubmatch(s.body+s.query, -1) {
-		noun := m[1]
+	for _, noun := range nounsIn(s.body + s.query) {
 		if things[noun] == nil {
 			continue
 		}

@@ -2,7 +2,6 @@ package isolation
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -12,25 +11,6 @@ import (
 	"parley/internal/id"
 	"parley/test/apitest"
 )
-
-// sample is a call with which a route of the sales API succeeds. {noun} in the
-// query, the body and the path stands for something of the caller's (things).
-type sample struct {
-	query string
-	body  string
-	form  string // a multipart body with the boundary x, instead of body
-	// status of the success; 0: any of 2xx.
-	status int
-	// refused is the code with which even the owner is refused, of a route whose
-	// success needs more than a row of this table.
-	refused string
-	// whole says that the call wants a key of the whole account, which sees every
-	// group of it.
-	whole bool
-	// everybody says that the account shares what the path names: a sibling group
-	// sees it too, another account does not.
-	everybody bool
-}
 
 // salesSamples has a row for every route: "METHOD path below the base".
 var salesSamples = map[string]sample{
@@ -234,20 +214,18 @@ var made = []string{"prospectId", "groupId", "agentId", "interactionId", "quoteI
 // every thing there.
 type seller struct {
 	*apitest.Caller
+	stock
 	boss  *apitest.Caller // the same agent with a key of the whole account
-	name  string
 	group agent.Group
 	// backend is the other side of the seller's app, line the tenant's number.
 	backend *apptest.Backend
 	line    string
-	ids     map[string]string
-	n       int
 }
 
 func sell(t *testing.T, tenant *apitest.Tenant, name string, group agent.Group) *seller {
 	t.Helper()
 	boss := tenant.Agent("Boss", "of "+name, group.ID)
-	o := &seller{Caller: tenant.As(boss), boss: tenant.WithKey(access.NewKey{User: boss.ID}), name: name, group: group, ids: map[string]string{}}
+	o := &seller{Caller: tenant.As(boss), stock: stock{name: name, ids: map[string]string{}}, boss: tenant.WithKey(access.NewKey{User: boss.ID}), group: group}
 	o.backend = apptest.New(t, "client-"+strings.TrimRight(name, "!"), "secret-of-the-app-"+name)
 	o.ids["key"], o.ids["backend"] = o.Token, o.backend.URL
 	o.Eventually("the account has a number with templates", func() bool {
@@ -270,22 +248,4 @@ func (o *seller) make(t *testing.T, noun string) {
 	if o.ids[noun] = things[noun](o); o.ids[noun] == "" {
 		t.Fatalf("%s got no %s", o.name, noun)
 	}
-}
-
-// number is six digits that nobody had.
-func (o *seller) number() string {
-	o.n++
-	return fmt.Sprintf("%02d%04d", len(o.name), o.n)
-}
-
-// filled puts the owner's things into a text; over are others in their place.
-func (o *seller) filled(s string, over map[string]string) string {
-	s = strings.ReplaceAll(s, "{n}", o.number())
-	for noun, v := range over {
-		s = strings.ReplaceAll(s, "{"+noun+"}", v)
-	}
-	for noun, v := range o.ids {
-		s = strings.ReplaceAll(s, "{"+noun+"}", v)
-	}
-	return s
 }
