@@ -2,7 +2,6 @@ package crossface
 
 import (
 	"fmt"
-	"strings"
 
 	"parley/internal/id"
 )
@@ -158,9 +157,6 @@ var also = map[string]fact{
 		}),
 		reads(targeting, "POST target:match finds nobody", func(w *world, p *person) string { return w.matches(w.byName(p), p, false) }),
 	}},
-	"A template to the person": {writes: []way{
-		writes(targeting, "POST campaign/{id}/status active", func(w *world, p *person) { w.campaigns(p) }),
-	}},
 }
 
 // The table is told by all of the APIs together.
@@ -212,7 +208,16 @@ var campaigned = fact{name: "A campaign came to the person", known: "either", wr
 		return want("the campaign", w.targets.Get("/v1/entity/campaign/"+p.campaign).Get("entity.status"), "active")
 	}),
 	reads(person_, "the phone", func(w *world, p *person) string {
-		return want("messages", strings.Count(string(w.tenant.Call("GET", "/_sim/inbox?to="+p.phone, nil).Body), `"appointment_reminder"`), 1)
+		a := w.tenant.Call("GET", "/_sim/inbox?to="+p.phone, nil)
+		return want("messages", len(list(a.Get("messages"))), 1) + contains("the phone", string(a.Body), p.first)
+	}),
+	reads(platform, "GET conversations/{id}/messages", func(w *world, p *person) string { return w.inbox(p, "Hello "+p.first) }),
+	reads(sales, "GET prospect/{id}/interactions?via=whatsApp", func(w *world, p *person) string {
+		a := w.sales.Get("/prospect/" + p.id + "/interactions?via=whatsApp")
+		return want("the template", a.Get("0.output.message.template"), "appointment_reminder") + contains("the text", a.Str("0.output.message.body"), "Hello "+p.first)
+	}),
+	reads(sales, "a notification of topic interactions", func(w *world, p *person) string {
+		return w.notified(`"topic":"interactions"`, `"template":"appointment_reminder"`, "Hello "+p.first)
 	}),
 }}
 
@@ -221,8 +226,8 @@ func (w *world) campaigns(p *person) {
 	w.Helper()
 	flow := w.targets.Post("/v1/automation/flows", map[string]any{"flow_name": "remind " + p.first, "enabled": true, "entity_schema": "contact",
 		"triggers": []map[string]any{{"type": "entity_manual"}},
-		"actions": []map[string]any{{"type": "send-message", "name": "remind", "config": map[string]any{"channel": "whatsapp", "template": "appointment_reminder", "language": "en_US",
-			"parameters": []string{p.first, "noon"}}}}}).OK().Str("id")
+		"actions": []map[string]any{{"type": "send-message", "name": "remind", "config": map[string]any{"channel": "whatsapp",
+			"template": map[string]any{"name": "appointment_reminder", "language": "en_US", "variables": []string{"{{entity.first_name}}", "noon"}}}}}}).OK().Str("id")
 	p.campaign = w.targets.Post("/v1/entity/campaign", map[string]any{"name": "to " + p.first, "flow_id": flow,
 		"target": map[string]any{"$relation": []map[string]any{{"entity_id": w.byName(p)}}}}).OK().Str("_id")
 	w.targets.Post("/v1/campaign/"+p.campaign+"/status", map[string]any{"status": "active"}).OK()
