@@ -16,7 +16,7 @@ import (
 )
 
 // notFacts are tables whose rows no request adds, or which are counters.
-const notFacts = "'lane', 'job_cron', 'deal_tally', 'sqlite_sequence'"
+const notFacts = "'lane', 'job_cron', 'deal_tally', 'campaign_tally', 'sqlite_sequence'"
 
 // tableRows are rows as they stand in a table, in the order they were added.
 type tableRows struct {
@@ -80,11 +80,19 @@ func (c *capture) news() ([]*tableRows, error) {
 }
 
 // table reads what is new in a table. Of a table without rowids it reads all, and
-// leaves out what it knows; both such tables are of contacts, whose ids grow.
+// leaves out what it knows; those of contacts, whose ids grow, it reads from c.after
+// on.
 func (c *capture) table(name string, keyed bool) (*tableRows, error) {
 	q := "SELECT rowid AS bench_rowid, * FROM " + name + " WHERE rowid > ? ORDER BY rowid"
 	if keyed {
-		q = "SELECT 0 AS bench_rowid, * FROM " + name + " WHERE ?=0 AND contact_id>'" + c.after + "' ORDER BY contact_id"
+		q = "SELECT 0 AS bench_rowid, * FROM " + name + " WHERE ?=0"
+		var of int
+		if err := c.db.QueryRow("SELECT COUNT(*) FROM pragma_table_info(?) WHERE name='contact_id'", name).Scan(&of); err != nil {
+			return nil, err
+		}
+		if of > 0 {
+			q += " AND contact_id>'" + c.after + "' ORDER BY contact_id"
+		}
 	}
 	rows, err := c.db.Query(q, c.seen[name])
 	if err != nil {
