@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"parley/internal/fault"
+	"parley/internal/id"
 )
 
 // otherActions of the contract are not here (targeting reference §4.3).
@@ -134,6 +135,11 @@ func flowAction(at string, m map[string]any) (kind string, data map[string]any, 
 	case typ == "assign-entity":
 		data["type"] = actionAssign
 		first(data, "assignedTo", "assigned_to", "assignee", "user_id", "assign_to")
+		if user, ok := data["assignedTo"].(string); ok {
+			if v, ours, err := id.FromUUID(user); err == nil && ours {
+				data["assignedTo"] = v.String() // as everybody else spells it
+			}
+		}
 	case typ == "map-entity":
 		data, err = flowMapping(at+".config", data)
 	case native == nodeDelay || native == "wait":

@@ -3,6 +3,7 @@ package automation
 import (
 	"database/sql"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"parley/internal/contact"
@@ -28,7 +29,7 @@ func (s *Service) merged(tx *store.Tx, m contact.Merge) (any, error) {
 	if err := lockWaits(tx, m.Survivor, m.Merged); err != nil {
 		return nil, err
 	}
-	runs, err := runsOf(tx, m.Merged)
+	runs, err := runsOf(tx, m.Merged, m.Survivor)
 	if err != nil || len(runs) == 0 {
 		return shifted{}, err
 	}
@@ -101,15 +102,25 @@ func lockWaits(tx *store.Tx, a, b id.ID) error {
 }
 
 // runsOf locks and reads what moves with a contact: open runs (index run_open)
-// and enrollments (index run_enrollments).
-func runsOf(tx *store.Tx, cid id.ID) ([]*run, error) {
+// and enrollments (index run_enrollments). The open runs of the survivor are locked
+// too: a follower behind this one may end some, when rows of rules are taken already.
+func runsOf(tx *store.Tx, cid id.ID, survivor ...id.ID) ([]*run, error) {
 	rows, err := tx.Query(`SELECT id FROM run WHERE tenant_id=?1 AND contact_id=?2 AND completed_at IS NULL
 		UNION SELECT id FROM run WHERE tenant_id=?1 AND contact_id=?2 AND enrollment ORDER BY 1`, cid)
 	list, err := collectTexts(rows, err)
-	if err != nil || len(list) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	if err := tx.Lock("run", list...); err != nil {
+	held := slices.Clone(list)
+	for _, v := range survivor {
+		rows, err := tx.Query("SELECT id FROM run WHERE tenant_id=? AND contact_id=? AND completed_at IS NULL", v)
+		theirs, err := collectTexts(rows, err)
+		if err != nil {
+			return nil, err
+		}
+		held = append(held, theirs...)
+	}
+	if err := tx.Lock("run", held...); err != nil {
 		return nil, err
 	}
 	var out []*run

@@ -15,6 +15,11 @@ import (
 // contact's id; there is false when the contact is gone. Until the commit nobody
 // else changes, merges or erases it.
 func (s *Service) hold(tx *store.Tx, cid id.ID) (now id.ID, there bool, err error) {
+	if tx.Dialect() == store.Postgres { // an old id is not locked before the survivor's, if that can be known
+		if cid, err = s.contacts.Resolve(tx, cid); err != nil {
+			return cid, false, err
+		}
+	}
 	for {
 		if err := tx.Lock("contact", cid.String()); err != nil {
 			return cid, false, err

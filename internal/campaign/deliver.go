@@ -36,7 +36,7 @@ func (s *Service) owns(tx *store.Tx, owner id.ID) (bool, error) {
 // (reference §6.14).
 func (s *Service) begin(tx *store.Tx, j bulk.Job, batch []bulk.Item) ([]bool, error) {
 	start := make([]bool, len(batch))
-	living, err := s.living(tx, batch)
+	living, err := s.heldOf(tx, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +79,24 @@ func (s *Service) begin(tx *store.Tx, j bulk.Job, batch []bulk.Item) ([]bool, er
 	}
 	_, err = store.InsertRows(tx, "campaign_recipient (tenant_id, "+recipientColumns+", folded)", rows, "")
 	return start, err
+}
+
+// heldOf is living for whoever is to lock recipients: the people are held first, as a
+// merge does it.
+func (s *Service) heldOf(tx *store.Tx, batch []bulk.Item) (map[id.ID]id.ID, error) {
+	var people []id.ID
+	out := make(map[id.ID]id.ID, len(batch))
+	for _, it := range batch {
+		out[it.Entity] = it.Entity
+		if it.Schema == entity.Contact {
+			people = append(people, it.Entity)
+		}
+	}
+	held, err := s.hold(tx, people)
+	for old, to := range held {
+		out[old] = to
+	}
+	return out, err
 }
 
 // living returns where the ids of a batch lead today.

@@ -176,15 +176,35 @@ func (s *Service) Recipient(r store.Reader, cid, who id.ID) (Recipient, error) {
 
 func (s *Service) recipient(r store.Reader, cid, who id.ID, suffix string) (Recipient, error) {
 	at, err := s.contacts.Resolve(r, who)
-	if err != nil {
-		return Recipient{}, err
+	for err == nil {
+		list, err := recipients(r, cid, []id.ID{at}, suffix)
+		v, ok := list[at]
+		if err != nil || ok {
+			return v, err
+		}
+		// A merge, perhaps one that a lock has waited for, may have led the id elsewhere.
+		now, err := s.contacts.Resolve(r, who)
+		if err != nil {
+			return Recipient{}, err
+		}
+		if now == at {
+			break
+		}
+		at = now
 	}
-	list, err := recipients(r, cid, []id.ID{at}, suffix)
-	v, ok := list[at]
-	if err == nil && !ok {
+	if err == nil {
 		err = fault.Unknown("recipient")
 	}
-	return v, err
+	return Recipient{}, err
+}
+
+// hold keeps people from being changed, merged or erased until the commit, and returns
+// where their ids lead. Whoever locks recipients and then does something to the people
+// holds these first: a merge takes the locks in this order.
+func (s *Service) hold(tx *store.Tx, people []id.ID) (map[id.ID]id.ID, error) {
+	sorted := slices.Clone(people)
+	slices.SortFunc(sorted, func(a, b id.ID) int { return slices.Compare(a[:], b[:]) })
+	return s.contacts.HoldManyIn(tx, slices.Compact(sorted))
 }
 
 // lockedRecipient reads a recipient that nobody else changes until the commit.

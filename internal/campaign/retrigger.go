@@ -65,7 +65,7 @@ func (s *Service) retrigger(tx *store.Tx, actor string, cid id.ID, ids []id.ID) 
 	if rule.IsZero() {
 		return nil, fault.New(fault.Conflict, "the campaign has no automation; set its flow_id").Because(ReasonNoDelivery)
 	}
-	alias, err := s.contacts.ResolveMany(tx, ids)
+	alias, err := s.hold(tx, ids) // an id of a record holds nobody
 	if err != nil {
 		return nil, err
 	}

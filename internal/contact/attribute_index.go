@@ -1,6 +1,7 @@
 package contact
 
 import (
+	"bytes"
 	"database/sql"
 	"maps"
 	"slices"
@@ -108,6 +109,42 @@ func (s *Service) LikelyWith(r store.Reader, f filter.Filter, limit int) (ids []
 	}
 	rows, err := r.Query(text+" LIMIT "+numbered(len(args)+2, 1), append(args, 3*limit)...)
 	return distinct(rows, err, limit, 3*limit)
+}
+
+// LikelyAfter returns, by id, contacts that follow one, among which are those whose
+// attribute equals a value as far as to: the zero id when there are no more behind
+// them. At most some times limit entries of the index are read, however many have the
+// value; ok tells whether it helps.
+func (s *Service) LikelyAfter(r store.Reader, name string, value any, after id.ID, limit int) (ids []id.ID, to id.ID, ok bool, err error) {
+	list := lookups(filter.Filter{Op: filter.Same, Field: name, Value: value})
+	if len(list) != 1 || slices.ContainsFunc(list[0].spans, func(sp filter.Span) bool { return sp.Low != sp.High }) {
+		return nil, id.Zero, false, nil
+	}
+	var one int
+	if unlisted, err := store.Found(r.QueryRow("SELECT 1 FROM contact_unlisted WHERE tenant_id=?").Scan(&one)); err != nil || unlisted {
+		return nil, id.Zero, false, err
+	}
+	entries := []attribute{{"", anyKey}, {name, anyKey}}
+	for _, sp := range list[0].spans {
+		entries = append(entries, attribute{name, sp.Low})
+	}
+	for _, e := range entries {
+		rows, err := r.Query("SELECT contact_id FROM contact_attribute WHERE tenant_id=? AND name=? AND value=? AND contact_id>? ORDER BY contact_id LIMIT ?", e.name, e.key, after.String(), limit)
+		part, err := store.Collect(rows, err, scanID)
+		if err != nil {
+			return nil, id.Zero, false, err
+		}
+		if n := len(part); n == limit && (to.IsZero() || bytes.Compare(part[n-1][:], to[:]) < 0) {
+			to = part[n-1]
+		}
+		ids = append(ids, part...)
+	}
+	slices.SortFunc(ids, func(a, b id.ID) int { return bytes.Compare(a[:], b[:]) })
+	ids = slices.Compact(ids)
+	if !to.IsZero() {
+		ids = slices.DeleteFunc(ids, func(v id.ID) bool { return bytes.Compare(v[:], to[:]) > 0 })
+	}
+	return ids, to, true, nil
 }
 
 // lookup is what the index is asked for one attribute.

@@ -1,6 +1,7 @@
 package contact
 
 import (
+	"bytes"
 	"database/sql"
 	"slices"
 
@@ -43,6 +44,19 @@ func (s *Service) HoldManyIn(tx *store.Tx, ids []id.ID) (map[id.ID]id.ID, error)
 	leads := map[id.ID]id.ID{} // to an id of todo, from one that was asked for
 	for _, v := range ids {
 		leads[v] = v
+	}
+	if tx.Dialect() == store.Postgres {
+		// Whom others lock by the survivor's id is not locked by an old one first.
+		merged, err := s.ResolveMany(tx, ids)
+		if err != nil {
+			return nil, err
+		}
+		for old, to := range merged {
+			leads[old] = to
+			todo = append(slices.DeleteFunc(todo, func(v id.ID) bool { return v == old }), to)
+		}
+		slices.SortFunc(todo, func(a, b id.ID) int { return bytes.Compare(a[:], b[:]) })
+		todo = slices.Compact(todo)
 	}
 	for len(todo) > 0 {
 		there, err := hold(todo)

@@ -61,6 +61,53 @@ func (s *Service) narrowest(r store.Reader, t *table, schema string, f filter.Fi
 	return s.attributes(r, t, schema, f, limit)
 }
 
+// ahead returns, by id, people who follow one, among which are all that match as far
+// as to, the zero id when nobody follows them: those whose tag or attribute is what a
+// filter asks for. However many have it, it reads about limit of them.
+func (s *Service) ahead(r store.Reader, t *table, f filter.Filter, after id.ID, limit int) (ids []id.ID, to id.ID, ok bool, err error) {
+	if t != people {
+		return nil, id.Zero, false, nil
+	}
+	if f.Op == filter.And {
+		for _, sub := range f.Of {
+			if ids, to, ok, err = s.ahead(r, t, sub, after, limit); ok || err != nil {
+				return ids, to, ok, err
+			}
+		}
+		return nil, id.Zero, false, nil
+	}
+	values, equal := constants(f)
+	name := strings.TrimPrefix(f.Field, "additional.")
+	if !equal || negative(f.Op) || len(values) != 1 || name == "" {
+		return nil, id.Zero, false, nil
+	}
+	switch word, isText := values[0].(string); {
+	case f.Field == "_tags" && isText && word != "" && !strings.ContainsRune(word, 0) && strings.ToValidUTF8(word, "") == word:
+		rows, err := r.Query("SELECT contact_id FROM contact_tag WHERE tenant_id=? AND tag=? AND contact_id>? ORDER BY contact_id LIMIT ?", word, after.String(), limit)
+		if ids, err = store.Collect(rows, err, scanID); err == nil && len(ids) == limit {
+			to = ids[limit-1]
+		}
+		return ids, to, true, err
+	case t.names[f.Field]:
+		return nil, id.Zero, false, nil
+	}
+	switch values[0].(type) {
+	case string, bool, int64, float64:
+		return s.contacts.LikelyAfter(r, name, values[0], after, limit)
+	}
+	return nil, id.Zero, false, nil
+}
+
+// sought tells whether SQL itself finds what a filter selects by indexes of columns.
+func (t *table) sought(f filter.Filter) bool {
+	switch f.Op {
+	case filter.And, filter.Or:
+		return !slices.ContainsFunc(f.Of, func(sub filter.Filter) bool { return !t.sought(sub) })
+	}
+	_, equal := constants(f)
+	return equal && !negative(f.Op) && slices.ContainsFunc(t.fields, func(x field) bool { return x.name == f.Field && x.bare != "" && x.probe != "" })
+}
+
 // probe looks the values of a field up in an index.
 func probe(r store.Reader, f field, values []any, limit int) ([]id.ID, bool, error) {
 	var all []id.ID

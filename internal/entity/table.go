@@ -32,6 +32,7 @@ type field struct {
 	name string
 	kind kind
 	sql  string
+	bare string // see filter.Source.Bare
 	from string // of a list: see filter.Source.From
 	// probe looks the rows with a value up by an index; trim is what the value is
 	// shown with and stored without.
@@ -82,7 +83,7 @@ func (t table) ready() *table {
 			t.columns.Fields[f.name] = filter.Source{Kind: filter.Child, SQL: f.sql, From: f.from}
 			continue
 		case text:
-			t.columns.Fields[f.name] = filter.Source{Kind: filter.Text, SQL: f.sql, Missing: true}
+			t.columns.Fields[f.name] = filter.Source{Kind: filter.Text, SQL: f.sql, Bare: f.bare, Missing: true}
 		case whole:
 			t.columns.Fields[f.name] = filter.Source{Kind: filter.Int, SQL: f.sql, Missing: true}
 		case yes:

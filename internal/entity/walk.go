@@ -2,8 +2,10 @@ package entity
 
 import (
 	"bytes"
+	"database/sql"
 	"slices"
 
+	"parley/internal/contact"
 	"parley/internal/filter"
 	"parley/internal/id"
 	"parley/internal/store"
@@ -16,6 +18,9 @@ const (
 	maxWalk = 1000
 	// few is how many candidates from an index are looked at one by one.
 	few = 2000
+	// many is few for who counts among at least large rows, which costs more than to
+	// look at so many.
+	many, large = 20_000, 200_000
 	// maxSmall is how many entities a small schema holds at most.
 	maxSmall = 10_000
 )
@@ -47,8 +52,28 @@ func (s *Service) Walk(r store.Reader, schema string, f filter.Filter, after id.
 	}
 	if narrow {
 		ids = slices.DeleteFunc(ids, func(v id.ID) bool { return bytes.Compare(v[:], after[:]) <= 0 })
-		list, err := a.listed(r, ids)
-		return s.rest(list, after, limit, err)
+		full := false
+		err := a.each(r, ids, func(h hit) bool { full = !add(h); return !full })
+		if err != nil || !full {
+			next = id.Zero
+		}
+		return page, next, err
+	}
+	some := few
+	if !a.exact {
+		some = passed / cost
+	}
+	ids, to, ok, err := s.ahead(r, t, f, after, some)
+	if err != nil {
+		return nil, id.Zero, err
+	}
+	if ok {
+		full := false
+		err := a.each(r, ids, func(h hit) bool { full = !add(h); return !full })
+		if err != nil || !full {
+			next = to
+		}
+		return page, next, err
 	}
 	sc := &scan{r: r, ask: a, at: mark{id: after.String(), set: !after.IsZero()}, left: passed, step: passed, few: limit + 1}
 	if err := sc.run(add); err != nil {
@@ -83,7 +108,7 @@ func (s *Service) rest(list []hit, after id.ID, limit int, err error) ([]Found, 
 	return page, id.Zero, nil
 }
 
-// listed returns those of some ids that are entities and match.
+// listed returns those of some ids that are entities and match, with their documents.
 func (a *asked) listed(r store.Reader, ids []id.ID) ([]hit, error) {
 	list := make([]hit, len(ids))
 	for i, v := range ids {
@@ -94,6 +119,33 @@ func (a *asked) listed(r store.Reader, ids []id.ID) ([]hit, error) {
 		list[i].title = title(list[i].doc)
 	}
 	return list, err
+}
+
+// each yields those of some ids that are entities and match, in the order of the
+// ids, until yield returns false. SQL looks at them first, so that documents are read
+// of those only about which it cannot tell.
+func (a *asked) each(r store.Reader, ids []id.ID, yield func(hit) bool) error {
+	t := a.t
+	of, scope := a.of()
+	from := t.joined(a.sql + " " + t.title)
+	for part := range slices.Chunk(ids, batch) {
+		in, args := contact.Among(part)
+		rows, err := r.Query("SELECT "+t.name+".id, "+t.title+" FROM "+from+" WHERE "+t.name+".tenant_id=? AND "+t.live+" AND "+t.name+".id IN "+in+of+
+			" AND "+a.sql+" ORDER BY "+t.name+".id", append(append(args, scope...), a.args...)...)
+		list, err := store.Collect(rows, err, func(rows *sql.Rows) (h hit, err error) { return h, rows.Scan(&h.id, store.Text(&h.title)) })
+		if err == nil && !a.exact {
+			list, err = a.among(r, list)
+		}
+		if err != nil {
+			return err
+		}
+		for _, h := range list {
+			if !yield(h) {
+				return nil
+			}
+		}
+	}
+	return nil
 }
 
 // Count returns how many entities match. It reads as many as it must.
@@ -107,18 +159,24 @@ func (s *Service) Count(r store.Reader, schema string, f filter.Filter) (int64, 
 	if err != nil {
 		return 0, err
 	}
+	n := int64(0)
 	ids, narrow, err := s.narrow(r, t, schema, f, few)
-	if err != nil {
+	if err == nil && !narrow && !(a.exact && t.sought(f)) {
+		if _, large, err := (&scan{r: r, ask: a, step: large}).edge(); err != nil {
+			return 0, err
+		} else if large {
+			ids, narrow, err = s.narrow(r, t, schema, f, many)
+		}
+	}
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if narrow {
-		list, err := a.listed(r, ids)
-		return int64(len(list)), err
-	}
-	if a.exact {
+	case narrow:
+		err := a.each(r, ids, func(hit) bool { n++; return true })
+		return n, err
+	case a.exact:
 		return a.count(r)
 	}
-	n := int64(0)
 	sc := &scan{r: r, ask: a, step: passed}
 	for !sc.done {
 		sc.left = passed

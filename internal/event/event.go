@@ -68,6 +68,9 @@ func (l *Log) Append(tx *store.Tx, n New) (Event, error) {
 	if err := l.owe(tx, e); err != nil {
 		return Event{}, err
 	}
+	if err := l.oweAll(tx, []Event{e}); err != nil {
+		return Event{}, err
+	}
 	tx.Wake(Topic, tx.Tenant().String())
 	return e, nil
 }
@@ -83,7 +86,10 @@ type Reactor struct {
 	// Owe, when set, takes the place of Wants and of the job: it writes what the
 	// reactor owes into a ledger of its own, in the event's own transaction. It must
 	// be cheap too.
-	Owe         func(tx *store.Tx, e Event) error
+	Owe func(tx *store.Tx, e Event) error
+	// OweAll takes the place of Owe for a reactor that owes events which are appended
+	// together less than each of them alone.
+	OweAll      func(tx *store.Tx, list []Event) error
 	Priority    int
 	MaxAttempts int
 }

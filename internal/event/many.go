@@ -46,6 +46,29 @@ func (l *Log) AppendMany(tx *store.Tx, news []New) error {
 			return err
 		}
 	}
+	return l.oweAll(tx, events)
+}
+
+// oweAll tells the reactors that take events together.
+func (l *Log) oweAll(tx *store.Tx, events []Event) error {
+	for i := range l.reactors {
+		r := &l.reactors[i]
+		if r.OweAll == nil {
+			continue
+		}
+		var list []Event
+		for _, e := range events {
+			if r.matches(e.Type) {
+				list = append(list, e)
+			}
+		}
+		if len(list) == 0 {
+			continue
+		}
+		if err := r.OweAll(tx, list); err != nil {
+			return fmt.Errorf("event: reactor %s: %w", r.Name, err)
+		}
+	}
 	return nil
 }
 
@@ -54,7 +77,7 @@ func (l *Log) AppendMany(tx *store.Tx, news []New) error {
 func (l *Log) owe(tx *store.Tx, e Event) error {
 	for i := range l.reactors {
 		r := &l.reactors[i]
-		if !r.matches(e.Type) {
+		if r.OweAll != nil || !r.matches(e.Type) {
 			continue
 		}
 		if r.Owe != nil {

@@ -84,7 +84,7 @@ func genName() *rapid.Generator[string] {
 }
 
 // columns is where the fields of the test's table are; "" is its document.
-var fields = []string{"src", "opt", "score", "flag", "seen", "tags", "labels"}
+var fields = []string{"src", "opt", "some", "score", "flag", "seen", "tags", "labels"}
 
 func genField() *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {
@@ -380,6 +380,9 @@ func (r *row) document() map[string]any {
 	out["attrs"], out["src"], out["score"], out["flag"] = r.attrs, r.src, r.score, r.flag
 	if r.opt != nil {
 		out["opt"] = r.opt
+		if r.opt != "" {
+			out["some"] = r.opt
+		}
 	}
 	out["seen"] = nil
 	if r.seen != nil {

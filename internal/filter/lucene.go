@@ -184,12 +184,12 @@ func (p *lucene) signed(field string) (f Filter, mark rune, err error) {
 	switch {
 	case p.word("NOT"):
 	case (c == '-' || c == '!' || c == '+') && next != 0 && !unicode.IsSpace(next):
-		p.bare = false
 		p.i++
-		if c == '+' {
+		if c == '+' { // of bare words all are wanted anyway
 			f, _, err = p.signed(field)
 			return f, '+', err
 		}
+		p.bare = false
 	default:
 		f, err = p.clause(field)
 		return f, 0, err
@@ -336,6 +336,15 @@ func inTitle(s string) Filter {
 		return Filter{}
 	}
 	return Filter{Op: Holds, Field: titleField, Value: s}
+}
+
+// Titled is the filter of bare words: each of them begins a word of the title.
+func Titled(text string) Filter {
+	f := Filter{Op: And}
+	for _, w := range strings.Fields(text) {
+		f.Of = append(f.Of, Filter{Op: Or, Of: []Filter{{Op: Begins, Field: titleField, Value: w}, {Op: Holds, Field: titleField, Value: " " + w}}})
+	}
+	return f
 }
 
 // valued is the filter of a term: of the title when there is no field.

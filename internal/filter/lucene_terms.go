@@ -96,6 +96,8 @@ func (p *lucene) limit(stops string) (s string, open bool, err error) {
 		return "", true, nil
 	case t.wild:
 		return "", false, p.wrong("* and ? have no meaning in a range")
+	case !t.quoted && relative(t.text):
+		return "", false, p.wrong("%s", notRelative(t.text))
 	}
 	return t.text, false, nil
 }

@@ -70,6 +70,10 @@ var luceneCases = []struct {
 	{`o\ k:1`, "", []string{`{"o k":1}`}, []string{`{}`}},
 	{`\_exists_:x`, "", []string{`{"_exists_":"x"}`}, []string{`{"x":1}`}},
 	{`a - b`, "a - b", nil, nil},
+	{`+919000000001`, "919000000001", nil, nil}, // all of bare words are wanted anyway
+	{`+anna +lee`, "anna lee", nil, nil},
+	{`f:["now" TO nowhere]`, "", []string{`{"f":"now"}`}, nil},
+	{`f:>"now-7d"`, "", []string{`{"f":"pow"}`}, nil},
 	{`f:""`, "", []string{`{"f":""}`}, []string{`{}`}},
 }
 
@@ -86,9 +90,21 @@ func TestLucene(t *testing.T) {
 	}
 }
 
+// The words of a search begin words of the title, whatever signs they hold.
+func TestTitled(t *testing.T) {
+	for text, c := range map[string]struct{ yes, no []string }{
+		"anna lee":     {[]string{`{"_title":"Anna Lee-Smith"}`, `{"_title":"Lee, ANNA"}`}, []string{`{"_title":"Anna"}`, `{"_title":"Hanna Lee"}`, `{}`}},
+		`o"k) OR b:c*`: {[]string{`{"_title":"b:c* or o\"k)"}`}, []string{`{"b":"cd"}`, `{"_title":"o"}`, `{"_title":"b:cd or o\"k)"}`}},
+		"":             {[]string{`{}`}, nil},
+	} {
+		matched(t, text, Titled(text), c.yes, true)
+		matched(t, text, Titled(text), c.no, false)
+	}
+}
+
 func TestBadLucene(t *testing.T) {
 	for _, q := range []string{`(`, `)`, `()`, `(a`, `a)`, `a:`, `a: `, `a:(`, `"a`, `a:"b`, `a:[1 TO 2`, `a:[1 2]`, `a:[1 TO]`, `a:[a* TO b]`, `AND`, `a AND`, `AND a`, `a OR OR b`, `NOT`, `+`, `a:1 AND`, `a~`, `a~2`, `"a b"~3`, `a^x`, `f*:1`, `*:a`, `_exists_:a*`, `\`, `a:\`,
-		`a:/x/`, `a:/.*x`, `a:/.*a|b.*/`, `a:>`, `a:>*`, `a..b:1`, `:x`, `[a TO b]`, `{`, `a:*b*c*d*e*f*g*h*i*j*k`, strings.Repeat("(", 500) + "a" + strings.Repeat(")", 500), strings.Repeat("-", 5000) + "a", strings.Repeat("x:1 AND y:1 ", 500), strings.Repeat("x", MaxText+1)} {
+		`at:>now-7d`, `at:<now`, `at:[now/d TO *]`, `at:{2026-01-01||+1M TO *]`, `a:/x/`, `a:/.*x`, `a:/.*a|b.*/`, `a:>`, `a:>*`, `a..b:1`, `:x`, `[a TO b]`, `{`, `a:*b*c*d*e*f*g*h*i*j*k`, strings.Repeat("(", 500) + "a" + strings.Repeat(")", 500), strings.Repeat("-", 5000) + "a", strings.Repeat("x:1 AND y:1 ", 500), strings.Repeat("x", MaxText+1)} {
 		_, _, err := ParseLucene(q)
 		if f := fault.As(err); f == nil || f.Code != fault.Invalid || f.Field != "q" {
 			if q == "+" && err == nil {

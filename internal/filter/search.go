@@ -231,8 +231,8 @@ func rangeBound(f Filter, zone *time.Location, at string) (Filter, error) {
 	if !ok {
 		return f, nil
 	}
-	if strings.HasPrefix(s, "now") || strings.Contains(s, "||") {
-		return f, misplaced(at, "dates such as %q, relative to now, are not known here; write 2026-01-31", clip(s))
+	if relative(s) {
+		return f, misplaced(at, "%s", notRelative(s))
 	}
 	_, day, ok := isoMoment(s)
 	if !ok || zone == time.UTC || !day && (strings.HasSuffix(s, "Z") || len(s) > 6 && strings.ContainsAny(s[len(s)-6:len(s)-5], "+-")) {
@@ -252,4 +252,19 @@ func rangeBound(f Filter, zone *time.Location, at string) (Filter, error) {
 	}
 	f.Value = t.UTC().Format("2006-01-02T15:04:05.000Z")
 	return f, nil
+}
+
+// relative reports whether a bound is a date that is told from another, such as now,
+// now-7d or 2026-01-31||+1M: whoever writes one does not mean that text.
+func relative(s string) bool {
+	anchor, _, far := strings.Cut(s, "||")
+	if _, _, date := isoMoment(anchor); far && date {
+		return true
+	}
+	sum, ok := strings.CutPrefix(s, "now")
+	return ok && (sum == "" || strings.ContainsAny(sum[:1], "+-/|"))
+}
+
+func notRelative(s string) string {
+	return fmt.Sprintf("dates such as %q, relative to now, are not known here; write 2026-01-31", clip(s))
 }

@@ -27,6 +27,9 @@ type Source struct {
 	// SQL is the column or an expression, qualified by its table: contact.source.
 	// For a Child it is the column of the element.
 	SQL string
+	// Bare is the column of a Text whose SQL is NULLIF(column, ''): what equals a
+	// text that is not empty is asked of it, so that its index serves.
+	Bare string
 	// From selects a Child's rows of the outer row, and names the tenant by the
 	// outer row's: contact_tag t WHERE t.tenant_id=contact.tenant_id AND
 	// t.contact_id=contact.id

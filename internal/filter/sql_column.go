@@ -3,6 +3,7 @@ package filter
 import (
 	"encoding/json"
 	"math"
+	"slices"
 )
 
 // column compiles a comparison of one column.
@@ -45,7 +46,7 @@ func (c *compiler) scalar(op Op, src Source, v any) part {
 	switch src.Kind {
 	case Text:
 		if s, ok := v.(string); ok {
-			return c.text(op, src.SQL, s)
+			return c.text(op, src.bare(op, s), s)
 		}
 	case Int:
 		if n, ok := numOf(v); ok {
@@ -167,9 +168,21 @@ func (c *compiler) columnIn(f *Filter, src Source) part {
 		}
 	}
 	if texts != nil {
-		parts = append(parts, exactly(src.SQL+" IN ("+c.list()+")", listArg(texts)))
+		parts = append(parts, exactly(src.bare(Eq, texts...)+" IN ("+c.list()+")", listArg(texts)))
 	}
 	return either(parts...)
+}
+
+// bare is what a comparison with texts asks: the column itself when the answer is
+// the same.
+func (src Source) bare(op Op, texts ...string) string {
+	switch op {
+	case Eq, Is, Equal, AnyOf:
+		if src.Bare != "" && !slices.Contains(texts, "") {
+			return src.Bare
+		}
+	}
+	return src.SQL
 }
 
 // maxSplit bounds how many conditions one list becomes.

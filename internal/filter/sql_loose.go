@@ -79,7 +79,7 @@ func (c *compiler) looseColumn(f *Filter, src Source) part {
 		if s, ok := strictText(f.Value); ok {
 			switch src.Kind {
 			case Text:
-				return c.text(Eq, src.SQL, s)
+				return c.text(Eq, src.bare(Is, s), s)
 			case Int, Bool:
 				return never
 			}

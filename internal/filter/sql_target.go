@@ -33,7 +33,11 @@ func (c *compiler) targetColumn(f *Filter, src Source) part {
 	set := exactly(src.SQL + " IS NOT NULL")
 	switch src.Kind {
 	case Text:
-		return c.targetText(f, src.SQL, false)
+		texts := []string{shown(f.Value)}
+		if f.Op == AnyOf {
+			texts = shownAll(f.List)
+		}
+		return c.targetText(f, src.bare(f.Op, texts...), false)
 	case Int:
 		return c.targetInt(f, src)
 	case Bool:

@@ -28,6 +28,14 @@ func (c *compiler) targetText(f *Filter, expr string, member bool) part {
 	return c.look(f, expr)
 }
 
+func shownAll(list []any) []string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = shown(v)
+	}
+	return out
+}
+
 func (c *compiler) textIn(expr string, list []any) part {
 	var texts []string
 	rough := false

@@ -22,6 +22,7 @@ var cols = Columns{Now: at, Zone: time.UTC, Fields: map[string]Source{
 	"attrs":  {Kind: JSON, SQL: "fdoc.attrs"},
 	"src":    {Kind: Text, SQL: "fdoc.src"},
 	"opt":    {Kind: Text, SQL: "fdoc.opt", Missing: true},
+	"some":   {Kind: Text, SQL: "NULLIF(fdoc.opt, '')", Bare: "fdoc.opt", Missing: true},
 	"score":  {Kind: Int, SQL: "fdoc.score"},
 	"flag":   {Kind: Bool, SQL: "fdoc.flag"},
 	"seen":   {Kind: Time, SQL: "fdoc.seen"},

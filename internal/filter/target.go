@@ -149,6 +149,9 @@ func withValue(f Filter, v any, at string) (Filter, error) {
 		if looks := one.Op == Holds || one.Op == Begins || one.Op == Ends; looks && shown(c) == "" {
 			return f, misplaced(place, "there must be a text to look for; use is_empty for what has no value")
 		}
+		if text, ok := c.(string); ok && ordering(one.Op) && relative(text) {
+			return f, misplaced(place, "%s", notRelative(text))
+		}
 		if err := one.Validate(); err != nil {
 			return f, placed(err, place)
 		}
@@ -164,6 +167,9 @@ func withValue(f Filter, v any, at string) (Filter, error) {
 	}
 	return f, misplaced(at, "value must be one text here, not %d", len(list))
 }
+
+// ordering tells the operators that put values in order.
+func ordering(op Op) bool { return op == Over || op == From || op == Under || op == UpTo }
 
 // anyOf joins equalities of one field.
 func anyOf(field string, equals []Filter) Filter {

@@ -128,6 +128,7 @@ func TestBadTargets(t *testing.T) {
 		`{"filter":{"items":[{"key":"a","operator":"equals","value":"x"},{"key":"a","operator":"like"}]}}`:         ".items[1].operator",
 		`{"filter":{"items":[{"key":"a","operator":"equals"}]}}`:                                                   ".items[0].value",
 		`{"filter":{"items":[{"key":"a","operator":"equals","value":{"x":1}}]}}`:                                   ".items[0].value",
+		`{"filter":{"items":[{"key":"a","operator":">","value":"now-7d"}]}}`:                                       ".items[0].value",
 		`{"filter":{"items":[{"key":"a","operator":"any_of","value":[]}]}}`:                                        ".items[0].value",
 		`{"filter":{"items":[{"key":"a","operator":"any_of","value":["x",null]}]}}`:                                ".items[0].value[1]",
 		`{"filter":{"items":[{"key":"a","operator":"contains","value":""}]}}`:                                      ".items[0].value",

@@ -50,7 +50,7 @@ func (x *exchange) claim() (*Claim, error) {
 	p := x.r.Principal
 	return &Claim{
 		Tenant: p.Tenant, Key: p.Key, Method: x.hr.Method, Path: x.r.Path, Token: token,
-		BodyHash: bodyHash(without(x.hr.URL.RawQuery, x.room.SecretQuery), x.r.Body), NoTx: x.route.NoTx, Render: x.render,
+		BodyHash: bodyHash(without(x.hr.URL.RawQuery, x.room.SecretQuery), x.r.Body), NoTx: x.route.NoTx, Secret: x.route.Secret, Render: x.render,
 	}, nil
 }
 

@@ -23,6 +23,9 @@ type Route struct {
 	Always  bool     // answers while draining too (health checks)
 	MaxBody int64    // bytes; 0 = Options.MaxBody, negative = unlimited (Raw only)
 	Limit   string   // the rate limit's name; "" = "default"; on a Public route "" = none
+	// Secret says that a good answer holds what is shown once, such as a key: it is
+	// told to Idempotency, which does not keep it.
+	Secret bool
 	// IdempotencyField replaces the face's; "-" = none.
 	IdempotencyField string
 	Handler          Handler
@@ -96,6 +99,7 @@ type Claim struct {
 	Token       string // the caller's idempotency key, 1 to 255 printable ASCII characters
 	BodyHash    [32]byte
 	NoTx        bool // the handler must not run inside the claim's transaction
+	Secret      bool // a good answer must not be kept: the call is told of when it is repeated, not shown
 	// Render turns an error of the handler into the response its face would
 	// give, so that a 4xx answer can be stored and replayed as well.
 	Render func(err error) *Response
@@ -103,7 +107,7 @@ type Claim struct {
 
 // Idempotency runs a call once per claim and replays its answer afterwards.
 // Do returns fault.Conflict for a token used with another body and for a call
-// that is still running.
+// that is still running; a Secret call that was carried out is answered with one.
 type Idempotency interface {
 	Do(ctx context.Context, c Claim, run func(ctx context.Context) (*Response, error)) (resp *Response, replayed bool, err error)
 }

@@ -6,7 +6,7 @@
 //
 // The rule comes from the platform API (reference §1.7): same key and same body
 // replay the stored answer, the same key with another body is a conflict, and
-// 5xx and 429 answers are never stored.
+// 5xx and 429 answers are never stored. Neither are secrets that are shown once.
 package idempotency
 
 import (
@@ -166,7 +166,12 @@ func (l *Ledger) find(r store.Reader, c httpx.Claim) (*httpx.Response, error) {
 	return resp, nil
 }
 
+// keep stores an answer, or in the place of one that shows a secret that there was
+// one.
 func (l *Ledger) keep(tx *store.Tx, c httpx.Claim, resp *httpx.Response) error {
+	if c.Secret && resp.Status < http.StatusBadRequest {
+		resp = c.Render(fault.New(fault.Conflict, "this request was carried out; its answer held a secret, which is shown once and not kept; if it did not arrive, delete what was made and make it again with a new idempotency key").Because("secret"))
+	}
 	body, err := resp.Encode()
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -72,6 +73,46 @@ func each(t *testing.T, f func(t *testing.T, r rig)) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		f(t, rig{db, idempotency.New(db), id.New(), id.New()})
 	}, storetest.Clock(fake))
+}
+
+// An answer that holds a secret is not kept: repeating the call changes nothing and
+// says why nothing is shown.
+func TestSecretsAreNotKept(t *testing.T) {
+	each(t, func(t *testing.T, r rig) {
+		for _, noTx := range []bool{false, true} {
+			c := r.claim(fmt.Sprintf("t-%v", noTx), "b")
+			c.NoTx, c.Secret = noTx, true
+			before := r.rows(t)
+			resp, replayed, err := r.ledger.Do(bg, c, r.put(nil))
+			if err != nil || replayed || resp.Status != 201 {
+				t.Fatalf("%v %v %v", resp, replayed, err)
+			}
+			shown := body(resp)
+			var kept string
+			if err := r.db.Read(bg, r.tenant).QueryRow("SELECT body FROM idempotency WHERE tenant_id=? AND token=?", c.Token).Scan(store.Text(&kept)); err != nil {
+				t.Fatal(err)
+			}
+			if kept == "" || kept == shown {
+				t.Errorf("what is kept of %s: %q", shown, kept)
+			}
+			resp, replayed, err = r.ledger.Do(bg, c, r.put(nil))
+			if again := body(resp); err != nil || !replayed || resp.Status != 422 || again != kept || r.rows(t) != before+1 {
+				t.Errorf("repeated: %v %s %v %v, %d rows", resp.Status, again, replayed, err, r.rows(t)-before)
+			}
+			// What was refused holds no secret, and is told again.
+			c.Token += "-refused"
+			for range 2 {
+				if resp, _, err := r.ledger.Do(bg, c, r.put(fault.Missing("name"))); err != nil || resp.Status != 422 || !strings.Contains(body(resp), "name is required") {
+					t.Errorf("refused: %v %v", body(resp), err)
+				}
+			}
+		}
+	})
+}
+
+func body(resp *httpx.Response) string {
+	b, _ := resp.Encode()
+	return string(b)
 }
 
 func TestManyCallsOneEffectOneAnswer(t *testing.T) {

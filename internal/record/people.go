@@ -93,6 +93,9 @@ func (p *People) CreateIn(tx *store.Tx, actor string, in Person) (contact.Contac
 	if n.Phone == "" && n.Email == "" {
 		return contact.Contact{}, fault.Field("phone", "a contact needs a phone or an email, by which it can be found").Because("missing")
 	}
+	if err := p.lock(tx, in); err != nil {
+		return contact.Contact{}, err
+	}
 	card, err := p.deals.CreateIn(tx, actor, deal.NewCard{New: n})
 	if err != nil || in.Score == nil {
 		return card.Contact, wired(err)
@@ -157,6 +160,9 @@ func (p *People) UpdateIn(tx *store.Tx, actor string, cid id.ID, in Person) (con
 	return c, wired(err)
 }
 
+// minDigits is the least of a phone that reaches anybody, as the sales API counts.
+const minDigits = 5
+
 // lock takes the locks of the identities that are to be set, before the contact's.
 func (p *People) lock(tx *store.Tx, in Person) error {
 	var phones, emails []string
@@ -164,6 +170,9 @@ func (p *People) lock(tx *store.Tx, in Person) error {
 		key, err := p.contacts.KeyOf(tx, *in.Phone)
 		if err != nil {
 			return err
+		}
+		if len(key) < minDigits {
+			return fault.Field("phone", "phone must have at least %d digits; write it with the country's code, as +493012345", minDigits)
 		}
 		phones = append(phones, key)
 	}

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"slices"
+	"strings"
 
 	"parley/internal/entity"
 	"parley/internal/event"
@@ -17,26 +18,57 @@ const (
 	system = "system"
 )
 
-// owe writes, in the event's own transaction, that an entity is to be compared with
-// the segments again. A tenant without segments of its schema owes nothing: one
-// look at what is remembered, on PostgreSQL at one row.
-func (s *Service) owe(tx *store.Tx, e event.Event) error {
-	ref, ok := entity.Changed(e)
-	if !ok {
-		if !renamed(e) {
-			return nil
+// owe writes, in the events' own transaction, that an entity, or both contacts of a
+// merge, are to be compared with the segments again, once for all of its events. A
+// tenant without segments of their schema owes nothing: one look at what is
+// remembered, on PostgreSQL at one row.
+func (s *Service) owe(tx *store.Tx, list []event.Event) error {
+	var watched []string
+	var order []entity.Ref
+	actors, review := map[entity.Ref]string{}, false
+	for _, e := range list {
+		refs := entity.Affected(e)
+		about := len(refs) == 0 && renamed(e)
+		if about {
+			refs = []entity.Ref{{Schema: entity.Contact}}
 		}
-		ref.Schema = entity.Contact
+		if len(refs) == 0 {
+			continue
+		}
+		if watched == nil {
+			var err error
+			if watched, err = s.watched(tx); err != nil {
+				return err
+			}
+		}
+		if !slices.Contains(watched, refs[0].Schema) {
+			continue
+		}
+		if review = review || about; about {
+			continue
+		}
+		for _, ref := range refs {
+			was, known := actors[ref]
+			if !known {
+				order = append(order, ref)
+			}
+			if !known || isRun(e.Actor) || !isRun(was) { // as oweIn does it
+				actors[ref] = e.Actor
+			}
+		}
 	}
-	watched, err := s.watched(tx)
-	if err != nil || !slices.Contains(watched, ref.Schema) {
-		return err
+	for _, ref := range order {
+		if err := oweIn(tx, actors[ref], false, ref); err != nil {
+			return err
+		}
 	}
-	if !ok {
-		return oweReview(tx, ref.Schema)
+	if review {
+		return oweReview(tx, entity.Contact)
 	}
-	return oweIn(tx, e.Actor, false, ref)
+	return nil
 }
+
+func isRun(actor string) bool { return strings.HasPrefix(actor, "run:") }
 
 // names are the events after which a name that stands in the documents of many
 // people may be another.

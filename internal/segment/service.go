@@ -35,7 +35,7 @@ var (
 // Give it to job.Lanes as a Ledger, and to entities as the Source of "target".
 func NewService(db *store.DB, feed *event.Log, contacts *contact.Service, entities *entity.Service) *Service {
 	s := &Service{db: db, feed: feed, contacts: contacts, entities: entities, page: perPage, log: slog.New(slog.DiscardHandler)}
-	feed.Register(event.Reactor{Name: ledgerName, Types: slices.Concat(entity.ChangedBy, names), Owe: s.owe})
+	feed.Register(event.Reactor{Name: ledgerName, Types: slices.Concat(entity.ChangedBy, names), OweAll: s.owe})
 	contacts.Follow(contact.Follower{Name: ledgerName, Merge: s.merge, Unmerge: s.unmerge, Erase: s.erase})
 	return s
 }

@@ -146,12 +146,16 @@ Try it, in another terminal:
      curl -s '$URL/api/v1/prospects?api-key=$SALES'
      curl -s '$URL/api/v1/lead/retail?api-key=$SALES' -H 'content-type: application/json' -d '{"utmSource":"newsletter","firstName":"Priya","phones":["$PHONE"],"emails":["priya@example.com"]}'
 
-  6. On the targeting API, whose token is a JWT, a campaign writes to everybody whom the rule tagged as interested:
+  6. The same people on the targeting API, whose token is a JWT: the demo target selects whom the rule tagged as interested when they answered (step 3):
      TOKEN=$JWT
+     curl -s $URL/v1/entity:search -H "Authorization: Bearer $TOKEN" -d '{"q":"_schema:contact AND _tags:interested"}'
+
+  7. A campaign writes to everybody whom that target selects; activate it, see whom it reached, and look at the phone:
      curl -s -X POST $URL/v1/campaign/$CAMPAIGN/status -H "Authorization: Bearer $TOKEN" -d '{"status":"active"}'
      curl -s $URL/v1/campaign/$CAMPAIGN/recipients -H "Authorization: Bearer $TOKEN"
+     $SELF simulate inbox --to $PHONE$DATA
 
-  7. Everything that was promised holds:
+  8. Everything that was promised holds:
      $SELF verify$DATA
 
 Stop with Ctrl-C; the data stays.

@@ -62,7 +62,7 @@ func measureBase(o options, dir string) (f *baseFigures, err error) {
 			f.DatabaseB += info.Size()
 		}
 	}
-	if p, err = restartParley(p); err != nil {
+	if p, err = restartParley(p, false); err != nil {
 		return nil, err
 	}
 	f.Calls, err = p.calls(o)
@@ -104,8 +104,8 @@ func populated(o options, dir, name string) (p *parley, m moveFigures, err error
 
 // restartParley starts a server on the folder of an earlier one, whose tenant
 // and key stay.
-func restartParley(was *parley) (*parley, error) {
-	p, err := startParley(was.bin, was.data, false)
+func restartParley(was *parley, profile bool) (*parley, error) {
+	p, err := startParley(was.bin, was.data, profile)
 	if err == nil {
 		p.code, p.key, p.sales = was.code, was.key, was.sales
 	}

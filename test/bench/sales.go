@@ -59,7 +59,7 @@ func measureSales(o options, dir string) (f *salesFigures, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if p, err = restartParley(p); err != nil {
+	if p, err = restartParley(p, false); err != nil {
 		return nil, err
 	}
 	took, err := p.adopted(o.Contacts)

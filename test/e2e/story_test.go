@@ -20,6 +20,7 @@ type welcome struct {
 	text     string
 	code     string
 	key      string
+	token    string // of the targeting API
 	phone    string
 	commands []string // in the order of the steps
 }
@@ -35,11 +36,14 @@ func (p *process) welcomed() (w welcome) {
 			w.code = f[1]
 		case len(f) == 2 && f[0] == "x-api-key":
 			w.key = f[1]
+		case strings.HasPrefix(line, "     TOKEN="):
+			w.token = strings.TrimPrefix(strings.TrimSpace(line), "TOKEN=")
 		case strings.HasPrefix(line, "     "):
+			line = strings.ReplaceAll(line, "$TOKEN", w.token) // as a shell does
 			w.commands = append(w.commands, strings.TrimSpace(line))
 		}
 	}
-	if w.code == "" || w.key == "" || len(w.commands) != 7 {
+	if w.code == "" || w.key == "" || w.token == "" || len(w.commands) != 11 {
 		p.t.Fatalf("the welcome lacks keys or commands:\n%s", w.text)
 	}
 	w.phone = "+919876543210"
@@ -94,6 +98,9 @@ func paste(t testing.TB, line string) string {
 	for i := 1; i < len(w); i++ {
 		switch w[i] {
 		case "-s":
+		case "-X":
+			i++
+			method = w[i]
 		case "-H":
 			i++
 			k, v, _ := strings.Cut(w[i], ": ")
@@ -218,7 +225,12 @@ func TestStory(t *testing.T) {
 		}
 
 		// The rule's run and its steps.
-		rule := me.get("/api/saas/crm/automations").text("data", 0, "id")
+		var rule string
+		for _, a := range me.get("/api/saas/crm/automations").list("data") {
+			if a["trigger"] == "trial_started" {
+				rule, _ = a["id"].(string)
+			}
+		}
 		runs := me.get("/api/saas/crm/automations/" + rule + "/runs")
 		if len(runs.list("data")) != 1 || runs.text("data", 0, "status") != "completed" || runs.text("data", 0, "leadId") != lead {
 			t.Fatalf("the runs are %s", runs.body)
@@ -253,8 +265,35 @@ func TestStory(t *testing.T) {
 			t.Fatalf("the merged lead: %+v, %v", merged, err)
 		}
 
-		// 6. Everything holds.
-		if out := paste(t, w.commands[6]); !strings.Contains(out, "invariants hold") {
+		// 6. The rule tagged her, so the target selects her.
+		var found struct {
+			Hits    int
+			Results []map[string]any
+		}
+		if err := json.Unmarshal([]byte(paste(t, w.commands[6])), &found); err != nil || found.Hits != 1 || found.Results[0]["_title"] != "Priya" {
+			t.Fatalf("the target selects %+v, %v", found, err)
+		}
+
+		// 7. The campaign writes to her.
+		if out := paste(t, w.commands[7]); !strings.Contains(out, `"status":"activating"`) {
+			t.Fatalf("the activation answered %s", out)
+		}
+		var recipients struct {
+			Total   int
+			Results []map[string]any
+		}
+		eventually(t, "the campaign has reached her", func() bool {
+			recipients.Results = nil
+			err := json.Unmarshal([]byte(paste(t, w.commands[8])), &recipients)
+			return err == nil && recipients.Total == 1 && recipients.Results[0]["automation_status"] == "success"
+		})
+		if r := recipients.Results[0]; r["title"] != "Priya" || r["entity_schema"] != "contact" {
+			t.Errorf("the recipient is %v", r)
+		}
+		eventually(t, "the invitation arrives", func() bool { return strings.Contains(paste(t, w.commands[9]), "Hello Priya, join our guided tour") })
+
+		// 8. Everything holds.
+		if out := paste(t, w.commands[10]); !strings.Contains(out, "invariants hold") {
 			t.Fatalf("verify printed %q", out)
 		}
 

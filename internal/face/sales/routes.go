@@ -56,6 +56,7 @@ type option struct {
 	rows    rows             // instead of handler: a list that is streamed
 	raw     http.HandlerFunc // instead of handler: it reads and bounds the body itself
 	public  bool             // asks for no key
+	secret  bool             // its answer shows a secret, once
 	maxBody int64            // bytes, 0 for the server's
 }
 
@@ -186,11 +187,11 @@ func (f *Face) table() []line {
 		{"DELETE", "/admin/agent/{agentId}", administer, f.removeAgent, option{}},
 		{"PUT", "/admin/agent/{agentId}/presence", administer, f.setPresence, option{}},
 		{"GET", "/admin/integrations", administer, f.integrationsAsAdmin, option{}}, // ours
-		{"POST", "/admin/integrations", administer, f.addIntegration, option{}},
+		{"POST", "/admin/integrations", administer, f.addIntegration, option{secret: true}},
 		{"GET", "/admin/integration/{integrationId}", administer, f.oneIntegration, option{}},
 		{"PATCH", "/admin/integration/{integrationId}", administer, f.changeIntegration, option{}},
 		{"DELETE", "/admin/integration/{integrationId}", administer, f.removeIntegration, option{}},
-		{"POST", "/admin/integration/{integrationId}/refresh", administer, f.refreshIntegration, option{}},
+		{"POST", "/admin/integration/{integrationId}/refresh", administer, f.refreshIntegration, option{secret: true}},
 		{"GET", "/admin/channels", administer, f.channelList, option{}}, // ours
 		{"POST", "/admin/channels", administer, f.addChannel, option{}},
 		{"PATCH", "/admin/channel/{channelId}", administer, f.changeChannel, option{}},
@@ -218,7 +219,7 @@ func (f *Face) routes() []httpx.Route {
 	out := make([]httpx.Route, 0, len(table))
 	for _, l := range table {
 		r := httpx.Route{Method: l.method, Pattern: base + l.pattern, Aliases: []string{alias + l.pattern},
-			Scope: l.scope, Handler: l.handler, Limit: rateLimit, NoTx: l.opts.noTx, Public: l.opts.public, MaxBody: l.opts.maxBody}
+			Scope: l.scope, Handler: l.handler, Limit: rateLimit, NoTx: l.opts.noTx, Secret: l.opts.secret, Public: l.opts.public, MaxBody: l.opts.maxBody}
 		for _, a := range l.opts.aliases {
 			r.Aliases = append(r.Aliases, base+a, alias+a)
 		}

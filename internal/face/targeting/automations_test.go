@@ -177,6 +177,15 @@ func TestBulkJobs(t *testing.T) {
 				t.Errorf("%v: %s", body, a.Body)
 			}
 		}
+		// Bare words search titles, as they do in entity:search; they are no query.
+		const odd = `Lee) OR first_name:(Maria`
+		c.Post("/v1/entity/contact", map[string]any{"first_name": "Anna-Maria", "last_name": odd, "email": "odd@example.com"}).OK()
+		for _, words := range []string{"anna-m le", `Lee\) or first_name\:\(Maria`, "_schema:contact AND email:odd@example.com"} {
+			body := map[string]any{"flow_id": flow, "entity_schema": "contact", "auto_approve": true, "entities_query": words}
+			if a := done(jobs + "/" + c.Post(jobs, body).OK().Str("id")); a.Get("total") != 1.0 {
+				t.Errorf("%s: %s", words, a.Body)
+			}
+		}
 		for words, body := range map[string]map[string]any{
 			"flow_id is required":        {},
 			"one of entities_refs":       {"flow_id": flow, "entities_refs": refs, "entities_query": "x"},
@@ -184,6 +193,7 @@ func TestBulkJobs(t *testing.T) {
 			"no such entity":             {"flow_id": flow, "entities_refs": []any{map[string]any{"entity_id": "00000000-0000-4000-8000-000000000001", "entity_schema": "contact"}}},
 			"entity_schema is required":  {"flow_id": flow, "entities_refs": []any{map[string]any{"entity_id": id.New().UUID()}}},
 			"entities_query":             {"flow_id": flow, "entities_query": "age:["},
+			"must not be empty":          {"flow_id": flow, "entities_query": " "},
 			"entities_filter":            {"flow_id": flow, "entities_filter": 7},
 		} {
 			failed(t, c.Post(jobs, body), http.StatusBadRequest, words)

@@ -90,6 +90,11 @@ func (f *Face) jobOf(ctx context.Context, r *httpx.Request, doc map[string]any) 
 			return n, fault.Field("auto_approve", "auto_approve must be true or false")
 		}
 	}
+	if v := doc["entity_schema"]; v != nil {
+		if _, ok = v.(string); !ok {
+			return n, fault.Field("entity_schema", "entity_schema must be a text")
+		}
+	}
 	given := 0
 	for _, name := range []string{"entities_refs", "entities_query", "entities_filter"} {
 		if doc[name] != nil {
@@ -141,17 +146,21 @@ func jobRefs(v any) ([]entity.Ref, error) {
 	return out, nil
 }
 
-// jobFilter reads entities_query (Lucene), or entities_filter: a list of the search
-// DSL, or a target's filter.
+// jobFilter reads entities_query (Lucene; bare words search titles), or
+// entities_filter: a list of the search DSL, or a target's filter.
 func jobFilter(doc map[string]any) (filter.Filter, error) {
 	if v := doc["entities_query"]; v != nil {
 		text, ok := v.(string)
 		if !ok {
 			return filter.Filter{}, fault.Field("entities_query", "entities_query must be text")
 		}
+		if strings.TrimSpace(text) == "" { // it would be everybody
+			return filter.Filter{}, fault.Field("entities_query", "entities_query must not be empty; * selects every entity of the schema")
+		}
 		got, words, err := filter.ParseLucene(text)
 		if err == nil && words != "" {
-			got, _, err = filter.ParseLucene("_title:(" + words + ")")
+			got = filter.Titled(words)
+			err = got.Validate()
 		}
 		return got, renamed(err, "entities_query")
 	}

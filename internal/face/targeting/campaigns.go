@@ -44,6 +44,10 @@ func (f *Face) campaignStatus(ctx context.Context, r *httpx.Request) (*httpx.Res
 // or {} (reference §1.5).
 func desiredStatus(r *httpx.Request) (string, error) {
 	bad := fault.Field("status", "status must be active or inactive")
+	query := r.QueryString("status")
+	if _, ok := r.Query()["status"]; ok && query != campaign.Active && query != campaign.Inactive {
+		return "", bad
+	}
 	if body := bytes.TrimSpace(r.Body); len(body) > 0 && string(body) != "null" {
 		doc, err := readObject(r)
 		if err != nil {
@@ -56,13 +60,7 @@ func desiredStatus(r *httpx.Request) (string, error) {
 			return "", bad
 		}
 	}
-	if _, ok := r.Query()["status"]; !ok {
-		return "", nil
-	}
-	if s := r.QueryString("status"); s == campaign.Active || s == campaign.Inactive {
-		return s, nil
-	}
-	return "", bad
+	return query, nil
 }
 
 type wireExecution struct {
@@ -251,19 +249,18 @@ type setupBody struct {
 
 func (b setupBody) in(r *httpx.Request) (in campaign.Setup, err error) {
 	in = campaign.Setup{Type: b.Type, Recommendation: b.Recommendation, Owner: r.Principal.User}
-	if b.Campaign == nil {
-		return in, fault.Missing("campaign")
-	}
-	in.Name, in.Goal = b.Campaign.Name, b.Campaign.Goal
-	for i, raw := range b.Campaign.Targets {
-		var text string
-		at := fmt.Sprintf("campaign.target_ids[%d]", i)
-		_ = json.Unmarshal(raw, &text)
-		v, _, err := id.FromUUID(text)
-		if err != nil {
-			return in, fault.Field(at, "%s must be a UUID", at)
+	if c := b.Campaign; c != nil {
+		in.Name, in.Goal = c.Name, c.Goal
+		for i, raw := range c.Targets {
+			var text string
+			at := fmt.Sprintf("campaign.target_ids[%d]", i)
+			_ = json.Unmarshal(raw, &text)
+			v, _, err := id.FromUUID(text)
+			if err != nil {
+				return in, fault.Field(at, "%s must be a UUID", at)
+			}
+			in.Targets = append(in.Targets, v)
 		}
-		in.Targets = append(in.Targets, v)
 	}
 	if b.Journey != nil {
 		if in.Journey = b.Journey.ID; in.Journey == "" {

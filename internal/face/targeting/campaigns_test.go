@@ -418,6 +418,9 @@ func TestSetupAndDiscover(t *testing.T) {
 			`{"type":"tariff_change","product_recommendation":{},"campaign":{"name":"C","target_ids":["` + stranger + `"]}}`, `{"type":"tariff_change","product_recommendation":{},"campaign":{"name":"C","target_ids":[]}}`} {
 			message(c.Post("/v1/campaign:setup", bad), t, 400, "")
 		}
+		for _, bad := range []string{`{}`, `{"type":"x"}`} {
+			message(c.Post("/v1/campaign:setup", bad), t, 400, "type must be tariff_change")
+		}
 		for _, bad := range []string{`{}`, `{"entity_id":"x","entity_schema":"contact"}`, `{"entity_id":"` + who + `","entity_schema":"contact","x":1}`} {
 			message(c.Post("/v1/campaign:discover", bad), t, 400, "")
 		}

@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"slices"
 
+	"parley/internal/campaign"
 	"parley/internal/entity"
 	"parley/internal/fault"
 	"parley/internal/httpx"
 	"parley/internal/id"
 	"parley/internal/record"
+	"parley/internal/segment"
 )
 
 // createEntity makes an entity (reference §5.2): 201.
@@ -39,6 +41,14 @@ func (f *Face) entityBody(r *httpx.Request) (entityKind, entityBody, error) {
 	return k, b, err
 }
 
+// noEntity words what the room of a kind does not know as the paths of entities do.
+func noEntity(err error) error {
+	if w := fault.As(err); w != nil && w.Code == fault.NotFound && (w.Reason == campaign.Schema || w.Reason == segment.Noun) {
+		return fault.Unknown("entity")
+	}
+	return err
+}
+
 // entityID reads the id in the path.
 func entityID(r *httpx.Request) (id.ID, error) { return pathUUID(r, "id", "entity") }
 
@@ -61,7 +71,7 @@ func (f *Face) changeEntity(ctx context.Context, r *httpx.Request, do func(entit
 		return nil, err
 	}
 	if err := do(k, ctx, r, v, b); err != nil {
-		return nil, err
+		return nil, noEntity(err)
 	}
 	return f.entityAnswer(ctx, r, http.StatusOK, v)
 }
@@ -82,7 +92,7 @@ func (f *Face) removeEntity(ctx context.Context, r *httpx.Request) (*httpx.Respo
 		return nil, err
 	}
 	if err := k.remove(ctx, r, v, purge); err != nil {
-		return nil, err
+		return nil, noEntity(err)
 	}
 	return httpx.JSON(http.StatusOK, map[string]any{"_id": v.UUID(), "_org": org(r), "_schema": r.Param("slug"), "_deleted_at": moment(f.s.Clock.Now())}), nil
 }
@@ -118,7 +128,7 @@ func (f *Face) upsertEntity(ctx context.Context, r *httpx.Request) (*httpx.Respo
 		s, _ := whole["_id"].(string)
 		v, err := parseUUID("entity._id", "entity", s)
 		if err == nil {
-			err = k.patch(ctx, r, v, b)
+			err = noEntity(k.patch(ctx, r, v, b))
 		}
 		if err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package targeting
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"strconv"
@@ -33,9 +34,29 @@ func pageOf(r *httpx.Request) (from, size int, err error) {
 	return from, size, nil
 }
 
+// readFlow reads the form of a flow. An action whose condition is no text would run
+// without one.
+func readFlow(r *httpx.Request) (map[string]any, error) {
+	form, err := readObject(r)
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range []struct{ list, name string }{{"actions", "name"}, {"actions", "condition_id"}, {"actions", "schedule_id"}, {"schedules", "schedule_type"}} {
+		list, _ := form[part.list].([]any)
+		for i, v := range list {
+			m, _ := v.(map[string]any)
+			if text, ok := m[part.name].(string); !ok && m[part.name] != nil || ok && text == "" && part.name == "schedule_type" {
+				at := fmt.Sprintf("%s[%d].%s", part.list, i, part.name)
+				return nil, fault.Field(at, "%s must be a text; leave it out for none", at)
+			}
+		}
+	}
+	return form, nil
+}
+
 // createFlow makes a flow (reference §4.3, §5.3): 201.
 func (f *Face) createFlow(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	form, err := readObject(r)
+	form, err := readFlow(r)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +73,7 @@ func (f *Face) replaceFlow(ctx context.Context, r *httpx.Request) (*httpx.Respon
 	if err != nil {
 		return nil, err
 	}
-	form, err := readObject(r)
+	form, err := readFlow(r)
 	if err != nil {
 		return nil, err
 	}

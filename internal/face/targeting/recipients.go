@@ -94,9 +94,15 @@ func (f *Face) addRecipient(ctx context.Context, r *httpx.Request) (*httpx.Respo
 		return nil, err
 	}
 	n := campaign.NewRecipient{Entity: ref}
-	for _, p := range []struct{ to, from *string }{{&n.AutomationStatus, ch.AutomationStatus}, {&n.Execution, ch.Execution}, {&n.PortalStatus, ch.PortalStatus}} {
-		if p.from != nil {
-			*p.to = *p.from
+	for _, p := range []struct {
+		name     string
+		to, from *string
+	}{{"automation_status", &n.AutomationStatus, ch.AutomationStatus}, {"automation_execution_id", &n.Execution, ch.Execution}, {"portal_status", &n.PortalStatus, ch.PortalStatus}} {
+		if p.from == nil {
+			continue
+		}
+		if *p.to = *p.from; *p.to == "" { // the room would take it for absent
+			return nil, fault.Field(p.name, "%s must not be empty; leave it out", p.name)
 		}
 	}
 	if ch.PortalState != nil {

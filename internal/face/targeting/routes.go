@@ -33,6 +33,7 @@ type option struct {
 	noTx    bool             // calls a provider or opens several transactions
 	raw     http.HandlerFunc // instead of handler: it reads and bounds the body itself
 	public  bool             // asks for no key
+	secret  bool             // its answer shows a secret, once
 }
 
 // table lists every route of the face. Literal segments win over {wildcards}.
@@ -65,7 +66,7 @@ func (f *Face) table() []line {
 
 		// Entities (§5.2)
 		{"POST", "/v1/entity:search", read, handle(f.searchEntities), option{errors: statused, noTx: true}},
-		{"POST", "/v1/entity:list", read, handle(f.listEntities), option{errors: statused, noTx: true}},
+		{"POST", "/v1/entity:list", read, maybe(f.listEntities), option{errors: statused, noTx: true}},
 		{"POST", "/v1/entity/{slug}", write, f.createEntity, option{errors: statused}},
 		{"PATCH", "/v1/entity/{slug}:upsert", write, f.upsertEntity, option{errors: statused}},
 		{"GET", "/v1/entity/{slug}/{id}", read, f.getEntity, option{errors: statused}},
@@ -98,7 +99,7 @@ func (f *Face) table() []line {
 
 		// Tokens, organisations, users (§5.4)
 		{"GET", "/v1/access-tokens", administer, f.listTokens, option{errors: statused}},
-		{"POST", "/v1/access-tokens", administer, handle(f.addToken), option{errors: statused}},
+		{"POST", "/v1/access-tokens", administer, handle(f.addToken), option{errors: statused, secret: true}},
 		{"DELETE", "/v1/access-tokens/{id}", administer, f.revokeToken, option{errors: statused}},
 		{"GET", "/v1/access-tokens/.well-known/jwks.json", "", f.jwks, option{errors: statused, public: true}},
 		{"GET", "/v1/access-tokens/.well-known/openid-configuration", "", f.openID, option{errors: statused, public: true}},
@@ -119,7 +120,7 @@ func (f *Face) routes() []httpx.Route {
 	table := f.table()
 	out := make([]httpx.Route, 0, len(table))
 	for _, l := range table {
-		r := httpx.Route{Method: l.method, Pattern: l.pattern, Scope: l.scope, Handler: l.handler, NoTx: l.opts.noTx, Public: l.opts.public}
+		r := httpx.Route{Method: l.method, Pattern: l.pattern, Scope: l.scope, Handler: l.handler, NoTx: l.opts.noTx, Secret: l.opts.secret, Public: l.opts.public}
 		if l.opts.raw != nil {
 			r.Raw, r.MaxBody = l.opts.raw, -1
 		}

@@ -45,7 +45,7 @@ type tokenBody struct {
 	Assignments []string `json:"assignments"`
 	ExpiresIn   *int64   `json:"expires_in"` // seconds
 	ReadOnly    bool     `json:"read_only"`
-	TokenType   string   `json:"token_type"`
+	TokenType   *string  `json:"token_type"`
 }
 
 // addToken makes a token, which is shown this once. It may do no more and lives no
@@ -54,7 +54,7 @@ func (f *Face) addToken(ctx context.Context, r *httpx.Request, body tokenBody) (
 	if body.Name == nil {
 		return nil, fault.Missing("name")
 	}
-	if body.TokenType != "" && body.TokenType != token.Type {
+	if body.TokenType != nil && *body.TokenType != token.Type {
 		return nil, fault.Field("token_type", "token_type must be %s; this server makes no other tokens", token.Type)
 	}
 	p := r.Principal

@@ -100,6 +100,23 @@ func unauthorized(t *testing.T, a apitest.Answer) {
 	}
 }
 
+// A token is shown once, also to whoever repeats the call with its idempotency key;
+// no second one is made.
+func TestRepeatedCallsDoNotShowTheTokenAgain(t *testing.T) {
+	apitest.Each(t, apitest.Options{Quiet: true, At: noon}, func(t *testing.T, r *apitest.Rig) {
+		c := r.NewTenant("Acme").Targeting()
+		first := c.Post("/v1/access-tokens", `{"name":"shop"}`, "Idempotency-Key", "k1").OK()
+		again := c.Post("/v1/access-tokens", `{"name":"shop"}`, "Idempotency-Key", "k1")
+		failed(t, again, 409, "shown once")
+		if again.Header.Get("Idempotency-Replayed") != "true" || strings.Contains(string(again.Body), first.Str("last4")+`"`) {
+			t.Errorf("%v %s", again.Header, again.Body)
+		}
+		if got := c.Get("/v1/access-tokens").OK().List(); len(got) != 1 {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
 func TestAccessTokensAreRevokedAtOnce(t *testing.T) {
 	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
 		acme := r.NewTenant("Acme")

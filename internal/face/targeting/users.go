@@ -58,6 +58,9 @@ type userBody struct {
 
 func (b userBody) patch() (agent.Patch, error) {
 	p := agent.Patch{FirstName: b.FirstName, LastName: b.LastName, Email: b.Email, Phone: b.Phone, Role: b.Role, Active: b.Active}
+	if b.Role != nil && *b.Role == "" { // not the role of those who get none
+		return p, fault.Field("role", "role must be owner, admin or agent")
+	}
 	if b.Name != nil && b.FirstName == nil && b.LastName == nil {
 		first, last, _ := strings.Cut(strings.TrimSpace(*b.Name), " ")
 		last = strings.TrimSpace(last)

@@ -1,6 +1,7 @@
 package targeting
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -54,8 +55,19 @@ func parseAnyID(noun, s string) (id.ID, error) {
 // org is the organisation's id as this API writes it.
 func org(r *httpx.Request) string { return r.Principal.Tenant.UUID() }
 
-// handle is a handler of a body: the body is read strictly before it is called.
+// handle is a handler of a body that must be there: it is read strictly before the
+// handler is called.
 func handle[B any](h func(ctx context.Context, r *httpx.Request, body B) (*httpx.Response, error)) httpx.Handler {
+	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
+		if body := bytes.TrimSpace(r.Body); len(body) == 0 || string(body) == "null" {
+			return nil, fault.New(fault.Invalid, "the body must be a JSON object").Because("json")
+		}
+		return maybe(h)(ctx, r)
+	}
+}
+
+// maybe is handle for a body that may be absent.
+func maybe[B any](h func(ctx context.Context, r *httpx.Request, body B) (*httpx.Response, error)) httpx.Handler {
 	return func(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 		var body B
 		if err := r.Decode(&body); err != nil {

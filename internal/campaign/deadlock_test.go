@@ -1,0 +1,84 @@
+package campaign_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"parley/internal/campaign"
+	"parley/internal/clock"
+	"parley/internal/conversation/convtest"
+	"parley/internal/fault"
+	"parley/internal/id"
+	"parley/internal/store/storetest"
+)
+
+// TestMergesBesideActivations lets people be merged while a campaign
+// reaches them again and again: all take the locks in one order, contacts before
+// recipients, so that none is ever undone for a deadlock, and nobody who is there is
+// told to be unknown.
+func TestMergesBesideActivations(t *testing.T) {
+	now := clock.NewFake(convtest.Start)
+	w := newWorld(t, storetest.Postgres(t, storetest.Clock(now), storetest.Once()), now)
+	deadlocks := func() (n int) {
+		w.check(w.r().All().QueryRow("SELECT deadlocks FROM pg_stat_database WHERE datname=current_database()").Scan(&n))
+		return n
+	}
+	const pairs, rounds = 8, 6
+	var people [pairs][2]id.ID
+	for i := range people {
+		for k := range people[i] {
+			people[i][k] = w.person(fmt.Sprint("P", i, k), "x")
+		}
+	}
+	c := w.campaign("x", w.rule(waits).ID)
+	again := w.campaign("x", w.rule(tags).ID)
+	w.exec("UPDATE campaign SET status='active' WHERE tenant_id=? AND id=?", again.ID)
+	before := deadlocks()
+	for range rounds {
+		for _, p := range people {
+			for _, who := range p {
+				// Taken up again by the two ways there are.
+				if _, err := w.s.AddRecipient(bg, w.Tenant, actor, again.ID, campaign.NewRecipient{Entity: ref(who), AutomationStatus: campaign.Failed, Execution: "e", PortalStatus: campaign.Sent}); err != nil {
+					status := campaign.Failed
+					_, err = w.s.ChangeRecipient(bg, w.Tenant, actor, again.ID, who, campaign.RecipientChange{AutomationStatus: &status})
+					w.check(err)
+				}
+			}
+		}
+		_, err := w.set(c.ID, campaign.Active)
+		w.check(err)
+		var wg sync.WaitGroup
+		for _, p := range people {
+			wg.Go(func() {
+				if _, err := w.Contacts.Merge(bg, w.Tenant, actor, p[0], p[1]); err != nil && fault.As(err) == nil {
+					w.Error(err)
+				}
+			})
+			wg.Go(func() {
+				if _, err := w.s.Retrigger(bg, w.Tenant, actor, again.ID, []id.ID{p[1], p[0]}); err != nil {
+					w.Error(err)
+				}
+				for _, who := range p {
+					if _, err := w.s.SetPortalStatus(bg, w.Tenant, actor, again.ID, who, campaign.Sent); err != nil && !errors.Is(err, fault.Of(fault.Conflict)) {
+						w.Errorf("a person who is a recipient: %v", err)
+					}
+				}
+			})
+		}
+		w.work(func() bool { return w.Count(w, "bulk_job", "status='monitoring'") == 1 })
+		wg.Wait()
+		_, err = w.set(c.ID, campaign.Inactive)
+		w.check(err)
+		w.work(func() bool { return w.Count(w, "run", "completed_at IS NULL") == 0 })
+		for _, p := range people {
+			_, _, err := w.Contacts.Unmerge(bg, w.Tenant, actor, p[0])
+			w.check(err)
+		}
+	}
+	if n := deadlocks() - before; n != 0 {
+		t.Errorf("%d deadlocks", n)
+	}
+	w.whole()
+}
