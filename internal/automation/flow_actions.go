@@ -188,7 +188,12 @@ func flowMessage(at string, data map[string]any) error {
 			delete(data, from)
 		}
 	}
-	return nil
+	for _, what := range []string{"templateName", "template", "text", "message", "body"} {
+		if data[what] != nil {
+			return nil
+		}
+	}
+	return fault.Field(at, "%s needs what to send: template (an object with name, language and variables) or text", at)
 }
 
 // flowWebhook reads {url, method, headers, payload}.

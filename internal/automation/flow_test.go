@@ -234,7 +234,7 @@ func TestFlowFaults(t *testing.T) {
 		{"actions[1].config.tag", `{"flow_name":"x","actions":[{"type":"send-email"},{"type":"add_tag","config":{}}]}`, "required"},
 		{"actions[0].config.url", `{"flow_name":"x","actions":[{"type":"trigger-webhook","config":{"webhook_id":"7"}}]}`, "required"},
 		{"actions[0].config.url", `{"flow_name":"x","actions":[{"type":"trigger-webhook","config":{"url":"ftp://x"}}]}`, ""},
-		{"actions[0].config.templateName", `{"flow_name":"x","actions":[{"type":"send-message","config":{}}]}`, "required"},
+		{"actions[0].config", `{"flow_name":"x","actions":[{"type":"send-message","config":{}}]}`, "needs what to send: template"},
 		{"actions[0].config.channel", `{"flow_name":"x","actions":[{"type":"send-message","config":{"channel":"fax","text":"x"}}]}`, "whatsapp"},
 		{"actions[0].config.target_schema", `{"flow_name":"x","actions":[{"type":"map-entity","config":{"target_schema":"order"}}]}`, "contact"},
 		{"actions[0].config.mapping_attributes[0].mode", `{"flow_name":"x","actions":[{"type":"map-entity","config":{"mapping_attributes":[{"target":"a","mode":"append_all"}]}}]}`, "set_value"},

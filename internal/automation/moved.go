@@ -19,9 +19,6 @@ const (
 	ExecSkipped    = "skipped" // there was nothing to do: the conditions did not hold, or another run is the person's
 )
 
-// Executions lists the words.
-var executions = []string{ExecPending, ExecScheduled, ExecInProgress, ExecPaused, ExecSuccess, ExecFailed, ExecCancelled, ExecSkipped}
-
 // standpoint is what the word of a run's status follows from.
 type standpoint struct {
 	status, exit string

@@ -53,6 +53,10 @@ func (s *Service) SetStatusIn(tx *store.Tx, actor string, cid id.ID, desired str
 // lockedWithJob locks a campaign and its last job, in the order in which the job's own
 // moves take the two locks.
 func (s *Service) lockedWithJob(tx *store.Tx, cid id.ID) (c Campaign, job bulk.Job, err error) {
+	// One at a time: whoever found no job, or another, would lock the campaign first.
+	if err := tx.Lock("campaign_status", cid.String()); err != nil {
+		return c, job, err
+	}
 	if c, err = read(tx, cid, ""); err != nil {
 		return c, job, err
 	}

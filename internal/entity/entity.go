@@ -49,11 +49,12 @@ type Service struct {
 	contacts *contact.Service
 	records  *record.Service
 	sources  map[string]Source
+	bounds
 }
 
 // NewService returns the room's service.
 func NewService(db *store.DB, contacts *contact.Service, records *record.Service) *Service {
-	return &Service{db: db, contacts: contacts, records: records, sources: map[string]Source{}}
+	return &Service{db: db, contacts: contacts, records: records, sources: map[string]Source{}, bounds: usual}
 }
 
 // Serve adds a small schema. Call it before the first use.

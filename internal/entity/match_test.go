@@ -244,6 +244,9 @@ func matches(t *testing.T, w *world, filters int) {
 			if err != nil {
 				rt.Fatal(err)
 			}
+			if w.s.Usual(); rapid.Bool().Draw(rt, "many have it") {
+				w.s.Narrowness(rapid.IntRange(1, 3).Draw(rt, "few"), rapid.SampledFrom([]int{1, 20, 1000}).Draw(rt, "many"), 5)
+			}
 			for _, schema := range schemas {
 				want := []string{}
 				for v, d := range docs[schema] {

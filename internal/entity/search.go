@@ -240,7 +240,7 @@ func (f *finder) find(schema string) ([]hit, int64, error) {
 // candidates are entities among which are all that match, when an index finds few.
 func (f *finder) candidates(t *table, schema string) ([]id.ID, bool, error) {
 	if t == people && len(f.words) > 0 {
-		ids, more, err := f.s.contacts.Candidates(f.r, f.q.Text, few)
+		ids, more, err := f.s.contacts.Candidates(f.r, f.q.Text, f.s.few)
 		if err != nil {
 			return nil, false, fault.Renamed(err, map[string]string{"search": "q"})
 		}
@@ -248,7 +248,7 @@ func (f *finder) candidates(t *table, schema string) ([]id.ID, bool, error) {
 			return ids, true, nil
 		}
 	}
-	return f.s.narrow(f.r, t, schema, f.q.Filter, few)
+	return f.s.narrow(f.r, t, schema, f.q.Filter, f.s.few)
 }
 
 // whole is the answer when everything that matches is there.

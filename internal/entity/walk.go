@@ -16,14 +16,20 @@ const (
 	passed = 4000
 	// maxWalk is how many entities a page of Walk holds at most.
 	maxWalk = 1000
-	// few is how many candidates from an index are looked at one by one.
-	few = 2000
-	// many is few for who counts among at least large rows, which costs more than to
-	// look at so many.
-	many, large = 20_000, 200_000
 	// maxSmall is how many entities a small schema holds at most.
 	maxSmall = 10_000
 )
+
+// bounds are where the ways of finding what matches part.
+type bounds struct {
+	// few is how many candidates from an index are looked at one by one.
+	few int
+	// many is few for who counts among at least large rows, which costs more than to
+	// look at so many.
+	many, large int
+}
+
+var usual = bounds{few: 2000, many: 20_000, large: 200_000}
 
 // Walk returns matching entities by id, at most limit of them, that follow an id.
 // next is where the walk goes on, zero at the end. One call passes at most some
@@ -46,7 +52,7 @@ func (s *Service) Walk(r store.Reader, schema string, f filter.Filter, after id.
 	if err != nil {
 		return nil, id.Zero, err
 	}
-	ids, narrow, err := s.narrow(r, t, schema, f, few)
+	ids, narrow, err := s.narrow(r, t, schema, f, s.few)
 	if err != nil {
 		return nil, id.Zero, err
 	}
@@ -59,9 +65,9 @@ func (s *Service) Walk(r store.Reader, schema string, f filter.Filter, after id.
 		}
 		return page, next, err
 	}
-	some := few
+	some := s.few
 	if !a.exact {
-		some = passed / cost
+		some = min(some, passed/cost)
 	}
 	ids, to, ok, err := s.ahead(r, t, f, after, some)
 	if err != nil {
@@ -123,7 +129,8 @@ func (a *asked) listed(r store.Reader, ids []id.ID) ([]hit, error) {
 
 // each yields those of some ids that are entities and match, in the order of the
 // ids, until yield returns false. SQL looks at them first, so that documents are read
-// of those only about which it cannot tell.
+// of those only about which it cannot tell. The ids are what it begins with: it sees
+// nothing in CASE that another index serves.
 func (a *asked) each(r store.Reader, ids []id.ID, yield func(hit) bool) error {
 	t := a.t
 	of, scope := a.of()
@@ -131,7 +138,7 @@ func (a *asked) each(r store.Reader, ids []id.ID, yield func(hit) bool) error {
 	for part := range slices.Chunk(ids, batch) {
 		in, args := contact.Among(part)
 		rows, err := r.Query("SELECT "+t.name+".id, "+t.title+" FROM "+from+" WHERE "+t.name+".tenant_id=? AND "+t.live+" AND "+t.name+".id IN "+in+of+
-			" AND "+a.sql+" ORDER BY "+t.name+".id", append(append(args, scope...), a.args...)...)
+			" AND CASE WHEN "+a.sql+" THEN 1 ELSE 0 END=1 ORDER BY "+t.name+".id", append(append(args, scope...), a.args...)...)
 		list, err := store.Collect(rows, err, func(rows *sql.Rows) (h hit, err error) { return h, rows.Scan(&h.id, store.Text(&h.title)) })
 		if err == nil && !a.exact {
 			list, err = a.among(r, list)
@@ -159,13 +166,18 @@ func (s *Service) Count(r store.Reader, schema string, f filter.Filter) (int64, 
 	if err != nil {
 		return 0, err
 	}
+	if a.exact && t.sought(f) {
+		return a.count(r)
+	}
 	n := int64(0)
-	ids, narrow, err := s.narrow(r, t, schema, f, few)
-	if err == nil && !narrow && !(a.exact && t.sought(f)) {
-		if _, large, err := (&scan{r: r, ask: a, step: large}).edge(); err != nil {
-			return 0, err
-		} else if large {
-			ids, narrow, err = s.narrow(r, t, schema, f, many)
+	ids, narrow, err := s.narrow(r, t, schema, f, s.few)
+	if err == nil && !narrow {
+		_, large, failed := (&scan{r: r, ask: a, step: s.large}).edge()
+		if failed != nil {
+			return 0, failed
+		}
+		if large {
+			ids, narrow, err = s.narrow(r, t, schema, f, s.many)
 		}
 	}
 	switch {

@@ -43,7 +43,6 @@ type world struct {
 	shop    agent.Group
 	depot   agent.Group
 	asha    agent.Agent
-	stages  []deal.Stage
 }
 
 func newWorld(t testing.TB, db *store.DB) *world {

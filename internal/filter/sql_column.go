@@ -134,7 +134,7 @@ func boolean(op Op, expr string, b bool) part {
 	case yes && no:
 		return exactly(expr + " IS NOT NULL")
 	case yes:
-		return exactly(expr + " IS TRUE")
+		return exactly(expr) // bare, so that an index of what it compares serves
 	case no:
 		return exactly(expr + " IS FALSE")
 	}

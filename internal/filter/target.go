@@ -105,7 +105,7 @@ func targetItem(x any, at string) (f Filter, err error) {
 	if f.Field, err = fieldName(m["key"], at+".key"); err != nil {
 		return f, err
 	}
-	s, ok := m["operator"].(string)
+	s, _ := m["operator"].(string)
 	name := strings.ToLower(strings.TrimSpace(s))
 	if f.Op, ok = targetOps[name]; !ok {
 		return f, misplaced(at+".operator", "there is no operator %q; use %s", clip(s), knownTargets)

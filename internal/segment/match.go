@@ -72,6 +72,27 @@ type question struct {
 func (s *Service) asked(r store.Reader, ids []id.ID) (map[id.ID]question, error) {
 	out := make(map[id.ID]question, len(ids))
 	news := map[id.ID]matcherKey{}
+	_, open := r.(*store.Tx)
+	if !open { // what the tenant's set knows is not read
+		var rest []id.ID
+		if err := s.with(r, func(v *set) error {
+			for _, x := range ids {
+				e := v.byID[x]
+				if e == nil {
+					continue // there is none
+				}
+				if m := s.matchers.get(matcherKey{r.Tenant(), x, e.number}); m != nil && e.schema != "" {
+					out[x] = question{e.schema, m}
+				} else {
+					rest = append(rest, x)
+				}
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		ids = rest
+	}
 	for part := range slices.Chunk(ids, batch) {
 		in, args := contact.Among(part)
 		rows, err := r.Query("SELECT id, entity_schema, number FROM segment WHERE tenant_id=? AND entity_schema<>'' AND query IS NOT NULL AND id IN "+in, args...)
@@ -95,7 +116,6 @@ func (s *Service) asked(r store.Reader, ids []id.ID) (map[id.ID]question, error)
 	for v := range news {
 		fresh = append(fresh, v)
 	}
-	_, open := r.(*store.Tx)
 	for part := range slices.Chunk(fresh, batch) {
 		in, args := contact.Among(part)
 		rows, err := r.Query("SELECT id, entity_schema, number, query FROM segment WHERE tenant_id=? AND entity_schema<>'' AND query IS NOT NULL AND id IN "+in, args...)

@@ -26,6 +26,9 @@ func (a *App) Prune(ctx context.Context) error {
 	if _, _, _, err := a.Automations.Prune(ctx, automation.Keep{Runs: days(a.cfg.KeepRuns), Triggers: days(a.cfg.KeepTriggers), Decisions: days(a.cfg.KeepDecisions)}); err != nil {
 		return err
 	}
+	if _, err := a.Bulk.Prune(ctx, days(a.cfg.KeepRuns)); err != nil {
+		return err
+	}
 	for _, p := range []struct {
 		keep  int
 		prune func(before time.Time) (int64, error)

@@ -21,17 +21,11 @@ const maxPage = 1000
 
 // pageOf reads from and size.
 func pageOf(r *httpx.Request) (from, size int, err error) {
-	size = 25
-	for name, to := range map[string]*int{"from": &from, "size": &size} {
-		text := r.Query().Get(name)
-		if text == "" {
-			continue
-		}
-		if *to, err = strconv.Atoi(text); err != nil || *to < 0 || name == "size" && *to > maxPage || *to > 1_000_000 {
-			return 0, 0, fault.Field(name, "%s must be a whole number, size at most %d", name, maxPage)
-		}
+	if from, err = r.QueryInt("from", 0, 0, 1_000_000); err != nil {
+		return 0, 0, err
 	}
-	return from, size, nil
+	size, err = r.QueryInt("size", 25, 0, maxPage)
+	return from, size, err
 }
 
 // readFlow reads the form of a flow. An action whose condition is no text would run

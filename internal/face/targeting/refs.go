@@ -122,7 +122,7 @@ func uniqueIDs(doc map[string]any, name string, most int) (texts []string, ids m
 		return nil, nil, fault.Field(name, "%s must hold 1 to %d ids", name, most)
 	}
 	ids = map[string]id.ID{}
-	seen := map[id.ID]bool{}
+	written, seen := make(map[string]bool, len(list)), make(map[id.ID]bool, len(list))
 	for i, x := range list {
 		at := fmt.Sprintf("%s[%d]", name, i)
 		text, _ := x.(string)
@@ -130,13 +130,10 @@ func uniqueIDs(doc map[string]any, name string, most int) (texts []string, ids m
 		if err != nil {
 			return nil, nil, fault.Field(at, "%s must be a UUID", at)
 		}
-		_, twice := ids[text]
-		for _, t := range texts {
-			twice = twice || t == text
-		}
-		if twice || ok && seen[v] {
+		if written[text] || ok && seen[v] {
 			return nil, nil, fault.Field(at, "%s repeats an id; name each once", at)
 		}
+		written[text] = true
 		texts = append(texts, text)
 		if ok && !v.IsZero() {
 			ids[text], seen[v] = v, true

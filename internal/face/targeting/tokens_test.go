@@ -296,6 +296,10 @@ func TestUsers(t *testing.T) {
 			ann.Get("active") != true || ann.Str("_org") != acme.ID.UUID() || ann.Str("group_id") != acme.Root.ID.UUID() {
 			t.Errorf("%s", ann.Body)
 		}
+		// What is wrong is told in this API's words.
+		failed(t, c.Post("/v1/admin/users", map[string]any{"name": strings.Repeat("a", 300)}), 400, "first_name must not be longer")
+		failed(t, c.Post("/v1/admin/users", map[string]any{"name": "a " + strings.Repeat("b", 300)}), 400, "last_name must not be longer")
+		failed(t, c.Post("/v1/admin/users", `{"name":"Al","email":"ann@example.com"}`), 409, "another user has this e-mail address")
 		ben := c.Post("/v1/admin/users", map[string]any{"first_name": "Ben", "active": false, "group_id": acme.Root.ID.UUID()}).OK()
 		if ben.Get("active") != false || ben.Str("name") != "Ben" {
 			t.Errorf("%s", ben.Body)

@@ -76,6 +76,9 @@ func (b userBody) patch() (agent.Patch, error) {
 	return p, nil
 }
 
+// userNames are a user's names as this API calls them.
+var userNames = strings.NewReplacer("firstName", "first_name", "lastName", "last_name")
+
 // userFault words what the room found wrong as this API does.
 func userFault(err error) error {
 	w := fault.As(err)
@@ -88,8 +91,13 @@ func userFault(err error) error {
 		return fault.Field("group_id", "group_id names no group of this organization")
 	case w.Field == "transferTo":
 		return fault.Field("transfer_to", "transfer_to names no user or group of this organization who could take the contacts")
-	case w.Reason == "missing" && w.Field == "firstName":
-		return fault.Missing("first_name")
+	case w.Reason == "email":
+		return fault.New(fault.Conflict, "another user has this e-mail address already; change that user instead")
+	case w.Field == "firstName" || w.Field == "lastName":
+		named := *w
+		named.Field = userNames.Replace(w.Field)
+		named.Message = userNames.Replace(w.Message)
+		return &named
 	}
 	return err
 }
