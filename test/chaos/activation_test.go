@@ -3,6 +3,7 @@ package chaos
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -96,10 +97,7 @@ func (c *tenant) audience(t testing.TB, people int) {
 		}
 		fmt.Fprintf(b, "Person %d,9197%08d,%s\n", n, n, tag)
 	}
-	if err := b.Flush(); err == nil {
-		err = f.Close()
-	}
-	if err != nil {
+	if err := errors.Join(b.Flush(), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	c.p.run(t, "import", file, "--tenant", c.code)
