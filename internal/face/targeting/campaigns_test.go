@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"parley/internal/store"
 	"parley/test/apitest"
 )
 
@@ -137,6 +138,26 @@ func TestABusyCampaign(t *testing.T) {
 		}
 		if a := c.Get(at + "/job").OK(); a.Str("status") != "cancelled" {
 			t.Errorf("%s", a.Body)
+		}
+	})
+}
+
+// A job whose token was lost cannot be cancelled, and says so.
+func TestAJobWithoutItsToken(t *testing.T) {
+	apitest.Each(t, apitest.Options{Quiet: true}, func(t *testing.T, r *apitest.Rig) {
+		acme := r.NewTenant("Acme")
+		c := acme.Targeting()
+		at := "/v1/campaign/" + campaignOf(c, map[string]any{"target": relation(targetOf(c, "x")), "flow_id": flow(c, tagging)})
+		c.Post(at+"/status", `{"status":"active"}`).OK()
+		if err := r.App.DB.Write(t.Context(), acme.ID, func(tx *store.Tx) error {
+			_, err := tx.Exec("UPDATE campaign SET job_token=NULL WHERE tenant_id=?")
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		code(c.Post(at+"/status", `{"status":"inactive"}`), t, 400, "JOB_TOKEN_MISSING")
+		if a := c.Get(at + "/job").OK(); a.Str("status") != "queued" {
+			t.Errorf("the refused call moved the job: %s", a.Body)
 		}
 	})
 }
