@@ -141,7 +141,7 @@ func (b byPath) CloseIdleConnections() { b.plain.CloseIdleConnections() }
 // Eventually polls until ok, or fails the test after a deadline.
 func (r *Rig) Eventually(what string, ok func() bool) {
 	r.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			r.Fatalf("waited in vain until %s", what)
 		}

@@ -46,7 +46,7 @@ func TestWhatOneWritesEveryOtherReads(t *testing.T) {
 func (w *world) sees(read way, p *person) {
 	w.Helper()
 	missing := ""
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(15 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(15 * time.Millisecond) {
 		if missing = read.read(w, p); missing == "" {
 			return
 		}

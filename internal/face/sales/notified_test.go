@@ -98,7 +98,7 @@ func (v *receiver) all() []heard {
 // find waits for the first notification that matches, from a place on.
 func (v *receiver) find(c *apitest.Caller, what string, from int, match func(m heard) bool) (found heard) {
 	c.Helper()
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		for _, m := range v.all()[from:] {
 			if match(m) {
 				return m
