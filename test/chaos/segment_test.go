@@ -317,7 +317,7 @@ func (m *movers) compare(t testing.TB, p *proc, targets []string, rule string) {
 			t.Errorf("%s came to Berlin %d times and the rule ran %d times", who, n, of[who])
 		}
 	}
-	if want < len(m.ids)/2 || inside == 0 {
+	if want < len(m.ids)/10 || inside == 0 {
 		t.Errorf("only %d came to Berlin, %d are anywhere: that proves nothing", want, inside)
 	}
 	t.Logf("%d people, %d of them merged, %d targets: %d memberships; Berlin was entered %d times", len(m.ids), away, len(targets), inside, want)

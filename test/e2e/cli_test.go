@@ -58,8 +58,11 @@ func TestTenantsAndKeys(t *testing.T) {
 		for _, face := range []string{"platform", "sales", "targeting", "bot"} {
 			k := parleyJSON[keyMade](t, with(words("key create --tenant "+a.code+" --face "+face), data)...)
 			scope, other := "one:read", "two:write"
-			if face == "sales" {
+			switch face {
+			case "sales":
 				scope, other = "leads:write", "prospects:read"
+			case "targeting":
+				scope, other = "read", "write"
 			}
 			if k.Face != face || k.APIKey == "" || !slices.Equal(k.Scopes, []string{face + ":*"}) {
 				t.Errorf("made %+v", k)

@@ -135,7 +135,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("the help does not list %q in %v", want, all)
 		}
 	}
-	groups := []string{"tenant", "key", "channel", "outbox", "simulate"}
+	groups := []string{"tenant", "key", "token", "channel", "outbox", "simulate"}
 	for _, c := range all {
 		help := parley(t, append(words(c), "--help")...)
 		if !strings.Contains(help, "Example") || !strings.Contains(help, "    parley "+c) && !strings.Contains(help, "  parley "+c) {

@@ -22,7 +22,7 @@ func TestRoles(t *testing.T) {
 	lead := me.ok("POST", "/api/saas/workflows/trigger", map[string]any{"trigger": "trial_started", "phone": w.phone, "createLeadIfMissing": true,
 		"leadData": map[string]any{"firstName": "Priya"}, "variables": map[string]any{"product": "Parley"}}).text("data", "leadId")
 	// Nobody works yet: the call has written the message with itself, and there it stays.
-	rule := me.get("/api/saas/crm/automations").text("data", 0, "id")
+	rule := me.get("/api/saas/crm/automations?trigger=trial_started").text("data", 0, "id")
 	talk := me.get("/api/saas/chat/conversations").text("data", 0, "_id")
 	if m := me.get("/api/saas/chat/conversations/" + talk + "/messages"); m.text("data", 0, "status") != "queued" {
 		t.Fatalf("a node without the role of a worker works: %s", m.body)
