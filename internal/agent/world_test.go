@@ -13,10 +13,10 @@ import (
 	"parley/internal/event"
 	"parley/internal/fault"
 	"parley/internal/id"
-	"parley/internal/secret"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
 	"parley/internal/tenant"
+	"parley/internal/tenant/tenanttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -41,15 +41,8 @@ type world struct {
 func each(t *testing.T, f func(w world), opts ...storetest.Option) {
 	c := clock.NewFake(start)
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		box, err := secret.NewBox([]byte(strings.Repeat("k", secret.KeySize)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		tenants := tenant.New(db, box)
-		a, err := tenants.Create(bg, tenant.NewTenant{Name: "Acme"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		tenants, a := tenanttest.New(t, db)
+		var err error
 		w := world{T: t, db: db, clock: c, tenants: tenants, s: agent.NewService(db, event.NewLog(), tenants), tenant: a.ID}
 		if w.root, err = w.s.Root(bg, w.tenant); err != nil {
 			t.Fatal(err)

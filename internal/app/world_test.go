@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,10 +22,9 @@ import (
 	"parley/internal/handover"
 	"parley/internal/id"
 	"parley/internal/job"
-	"parley/internal/secret"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
-	"parley/internal/tenant"
+	"parley/internal/tenant/tenanttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -76,15 +74,8 @@ func (f *fires) FireIn(tx *store.Tx, _ string, c automation.Call) (automation.Fi
 func each(t *testing.T, f func(t *testing.T, w *world)) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		fake, _ := db.Clock().(*clock.Fake)
-		box, err := secret.NewBox([]byte(strings.Repeat("k", secret.KeySize)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		tenants := tenant.New(db, box)
-		a, err := tenants.Create(bg, tenant.NewTenant{Name: "Acme"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		tenants, a := tenanttest.New(t, db)
+		var err error
 		log := event.NewLog()
 		w := &world{T: t, db: db, clock: fake, tenant: a.ID, fired: &fires{}}
 		w.keys = access.New(db, tenants)

@@ -12,10 +12,10 @@ import (
 	"parley/internal/event"
 	"parley/internal/fault"
 	"parley/internal/id"
-	"parley/internal/secret"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
 	"parley/internal/tenant"
+	"parley/internal/tenant/tenanttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,15 +42,7 @@ func newWorld(t *testing.T, db *store.DB) world {
 
 func newHouse(t testing.TB, db *store.DB) world {
 	t.Helper()
-	box, err := secret.NewBox([]byte(strings.Repeat("k", secret.KeySize)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tenants := tenant.New(db, box)
-	a, err := tenants.Create(bg, tenant.NewTenant{Name: "Acme"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tenants, a := tenanttest.New(t, db)
 	log := event.NewLog()
 	return world{db: db, s: contact.NewService(db, log, tenants), log: log, tenants: tenants, tenant: a.ID}
 }

@@ -12,10 +12,9 @@ import (
 	"parley/internal/event"
 	"parley/internal/fault"
 	"parley/internal/id"
-	"parley/internal/secret"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
-	"parley/internal/tenant"
+	"parley/internal/tenant/tenanttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,15 +33,7 @@ type world struct {
 
 func newWorld(t testing.TB, db *store.DB, log *event.Log) world {
 	t.Helper()
-	box, err := secret.NewBox([]byte(strings.Repeat("k", secret.KeySize)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tenants := tenant.New(db, box)
-	a, err := tenants.Create(bg, tenant.NewTenant{Name: "Acme"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tenants, a := tenanttest.New(t, db)
 	people := contact.NewService(db, log, tenants)
 	return world{t, db, people, deal.NewService(db, log, people, tenants), a.ID}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -17,10 +16,9 @@ import (
 	"parley/internal/handover"
 	"parley/internal/id"
 	"parley/internal/record"
-	"parley/internal/secret"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
-	"parley/internal/tenant"
+	"parley/internal/tenant/tenanttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -47,15 +45,8 @@ type world struct {
 
 func newWorld(t testing.TB, db *store.DB) *world {
 	t.Helper()
-	box, err := secret.NewBox([]byte(strings.Repeat("k", secret.KeySize)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tenants := tenant.New(db, box)
-	a, err := tenants.Create(bg, tenant.NewTenant{Name: "Acme"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tenants, a := tenanttest.New(t, db)
+	var err error
 	w := &world{TB: t, db: db, log: event.NewLog(), tenant: a.ID}
 	w.people = contact.NewService(db, w.log, tenants)
 	w.cards = deal.NewService(db, w.log, w.people, tenants)

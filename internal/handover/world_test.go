@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,10 +18,9 @@ import (
 	"parley/internal/handover"
 	"parley/internal/id"
 	"parley/internal/job"
-	"parley/internal/secret"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
-	"parley/internal/tenant"
+	"parley/internal/tenant/tenanttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -53,15 +51,7 @@ type world struct {
 // house is a tenant without groups.
 func house(t *testing.T, db *store.DB, c *clock.Fake) world {
 	t.Helper()
-	box, err := secret.NewBox([]byte(strings.Repeat("k", secret.KeySize)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tenants := tenant.New(db, box)
-	a, err := tenants.Create(bg, tenant.NewTenant{Name: "Acme"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tenants, a := tenanttest.New(t, db)
 	w := world{T: t, db: db, clock: c, log: event.NewLog(), tenant: a.ID}
 	w.people = contact.NewService(db, w.log, tenants)
 	w.cards = deal.NewService(db, w.log, w.people, tenants)

@@ -2,7 +2,6 @@ package intake_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,10 +18,9 @@ import (
 	"parley/internal/intake"
 	"parley/internal/interaction"
 	"parley/internal/quote"
-	"parley/internal/secret"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
-	"parley/internal/tenant"
+	"parley/internal/tenant/tenanttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -49,15 +47,8 @@ type world struct {
 
 func newWorld(t testing.TB, db *store.DB) world {
 	t.Helper()
-	box, err := secret.NewBox([]byte(strings.Repeat("k", secret.KeySize)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tenants := tenant.New(db, box)
-	a, err := tenants.Create(bg, tenant.NewTenant{Name: "Acme"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tenants, a := tenanttest.New(t, db)
+	var err error
 	w := world{db: db, log: event.NewLog(), tenant: a.ID}
 	w.people = contact.NewService(db, w.log, tenants)
 	w.cards = deal.NewService(db, w.log, w.people, tenants)

@@ -27,10 +27,9 @@ import (
 	"parley/internal/id"
 	"parley/internal/job"
 	"parley/internal/notification"
-	"parley/internal/secret"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
-	"parley/internal/tenant"
+	"parley/internal/tenant/tenanttest"
 	"parley/internal/webhook"
 )
 
@@ -112,15 +111,8 @@ func (p *pencil) breaks(c id.ID, bad bool) {
 
 func each(t *testing.T, f func(w *world)) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		box, err := secret.NewBox([]byte(strings.Repeat("k", secret.KeySize)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		tenants := tenant.New(db, box)
-		a, err := tenants.Create(bg, tenant.NewTenant{Name: "Acme"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		tenants, a := tenanttest.New(t, db)
+		var err error
 		feed := event.NewLog()
 		client := egress.New(egress.Options{AllowLoopback: true, Timeout: 15 * time.Second})
 		t.Cleanup(client.Close)

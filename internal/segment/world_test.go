@@ -16,10 +16,9 @@ import (
 	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/record"
-	"parley/internal/secret"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
-	"parley/internal/tenant"
+	"parley/internal/tenant/tenanttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,15 +42,7 @@ type world struct {
 
 func newWorld(t testing.TB, db *store.DB) *world {
 	t.Helper()
-	box, err := secret.NewBox([]byte(strings.Repeat("k", secret.KeySize)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tenants := tenant.New(db, box)
-	a, err := tenants.Create(bg, tenant.NewTenant{Name: "Acme"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tenants, a := tenanttest.New(t, db)
 	w := &world{TB: t, db: db, feed: event.NewLog(), tenant: a.ID}
 	w.people = contact.NewService(db, w.feed, tenants)
 	w.cards = deal.NewService(db, w.feed, w.people, tenants)

@@ -21,10 +21,10 @@ import (
 	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/job"
-	"parley/internal/secret"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
 	"parley/internal/tenant"
+	"parley/internal/tenant/tenanttest"
 	"parley/internal/webhook"
 )
 
@@ -50,15 +50,7 @@ type world struct {
 func each(t *testing.T, loopback bool, f func(w *world)) {
 	now := clock.NewFake(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		box, err := secret.NewBox([]byte(strings.Repeat("k", secret.KeySize)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		tenants := tenant.New(db, box)
-		a, err := tenants.Create(bg, tenant.NewTenant{Name: "Acme"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		tenants, a := tenanttest.New(t, db)
 		key, err := tenants.Secret(db.Read(bg, a.ID), webhook.SecretName)
 		if err != nil {
 			t.Fatal(err)

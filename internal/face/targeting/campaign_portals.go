@@ -14,7 +14,7 @@ import (
 
 // campaignPortals tells where a campaign is used (reference §2.1 operation 3, §4.9).
 func (f *Face) campaignPortals(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
-	c, err := pathUUID(r, "campaign_id", "campaign")
+	c, err := campaignID(r)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ type shownAnswer struct {
 
 // portalShown takes what people did with a campaign on a portal (reference §4.9).
 func (f *Face) portalShown(ctx context.Context, r *httpx.Request, body map[string]any) (*httpx.Response, error) {
-	c, err := pathUUID(r, "campaign_id", "campaign")
+	c, err := campaignID(r)
 	if err != nil {
 		return nil, err
 	}
