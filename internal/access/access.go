@@ -83,9 +83,7 @@ type Service struct {
 // New returns the room's service. It listens for revocations as long as db is
 // open.
 func New(db *store.DB, tenants *tenant.Service) *Service {
-	s := &Service{db: db, tenants: tenants, cache: store.NewRecent[Key](db, topic, keepFor)}
-	tenants.OnChange(func(string) { s.cache.Forget("") })
-	return s
+	return &Service{db: db, tenants: tenants, cache: store.NewRecent[Key](db, topic, keepFor).ClearedBy(tenant.Topic)}
 }
 
 // checked returns n in its stored form, or says what is wrong.

@@ -31,6 +31,8 @@ type bus struct {
 	mu   sync.RWMutex
 	subs map[string]map[int]func(key string)
 	next int
+	// caches are told of a wake before the commit too.
+	caches map[string][]func(key string)
 	// PostgreSQL only:
 	pendMu  sync.Mutex
 	pending map[wake]struct{}
@@ -38,7 +40,23 @@ type bus struct {
 }
 
 func newBus(db *DB) *bus {
-	return &bus{db: db, node: id.New().String(), subs: map[string]map[int]func(string){}}
+	return &bus{db: db, node: id.New().String(), subs: map[string]map[int]func(string){}, caches: map[string][]func(string){}}
+}
+
+// cache calls bar with the key of every wake of a topic inside its transaction.
+func (b *bus) cache(topic string, bar func(key string)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.caches[topic] = append(b.caches[topic], bar)
+}
+
+// coming bars what a transaction is about to change.
+func (b *bus) coming(topic, key string) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, bar := range b.caches[topic] {
+		bar(key)
+	}
 }
 
 // OnWake calls f with the key of every wake of a topic, from this node and from

@@ -9,12 +9,18 @@ import (
 // an API, accounts of a provider, settings. A change wakes its topic with the
 // key and ends it on every node; the time bounds how long a node may miss that
 // when the database's notifications are lost.
+//
+// On the node of the change nobody who has seen it committed gets the old value:
+// from the wake inside the transaction until it has ended, the key is barred and
+// looked up afresh. A transaction that was undone bars it for as long as a value
+// is kept, which costs reads only.
 type Recent[V any] struct {
 	db      *DB
 	keep    time.Duration
 	mu      sync.RWMutex
 	version uint64 // grows with every change
 	m       map[string]recent[V]
+	barred  map[string]time.Time // until when; "" bars every key
 }
 
 type recent[V any] struct {
@@ -28,30 +34,40 @@ const maxRecent = 10_000
 // NewRecent returns a cache that forgets the key of every wake of topic, and
 // everything when that key is empty.
 func NewRecent[V any](db *DB, topic string, keep time.Duration) *Recent[V] {
-	r := &Recent[V]{db: db, keep: keep, m: map[string]recent[V]{}}
+	r := &Recent[V]{db: db, keep: keep, m: map[string]recent[V]{}, barred: map[string]time.Time{}}
+	db.bus.cache(topic, r.bar)
 	db.OnWake(topic, r.Forget)
+	return r
+}
+
+// ClearedBy makes the cache forget everything at a wake of another topic as well.
+func (r *Recent[V]) ClearedBy(topic string) *Recent[V] {
+	r.db.bus.cache(topic, func(string) { r.bar("") })
+	r.db.OnWake(topic, func(string) { r.Forget("") })
 	return r
 }
 
 // Get returns a kept value, and the version under which a missing one may be put.
 func (r *Recent[V]) Get(key string) (v V, version uint64, ok bool) {
+	now := r.db.opts.Clock.Now()
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	k, ok := r.m[key]
-	return k.v, r.version, ok && r.db.opts.Clock.Now().Before(k.until)
+	return k.v, r.version, ok && now.Before(k.until) && !r.isBarred(key, now)
 }
 
 // Put keeps a value, unless something changed while it was read.
 func (r *Recent[V]) Put(key string, v V, version uint64) {
+	now := r.db.opts.Clock.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.version != version {
+	if r.version != version || r.isBarred(key, now) {
 		return
 	}
 	if len(r.m) >= maxRecent {
 		clear(r.m)
 	}
-	r.m[key] = recent[V]{v, r.db.opts.Clock.Now().Add(r.keep)}
+	r.m[key] = recent[V]{v, now.Add(r.keep)}
 }
 
 // Forget drops one key, or all of them when it is empty.
@@ -59,9 +75,28 @@ func (r *Recent[V]) Forget(key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.version++
+	delete(r.barred, key)
 	if key == "" {
 		clear(r.m)
 		return
 	}
 	delete(r.m, key)
+}
+
+// bar makes a key be looked up afresh until it is forgotten.
+func (r *Recent[V]) bar(key string) {
+	now := r.db.opts.Clock.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for k, until := range r.barred { // those of undone transactions
+		if !now.Before(until) {
+			delete(r.barred, k)
+		}
+	}
+	r.barred[key] = now.Add(r.keep)
+}
+
+// isBarred says whether a change of the key is under way; r.mu is held.
+func (r *Recent[V]) isBarred(key string, now time.Time) bool {
+	return len(r.barred) > 0 && (now.Before(r.barred[key]) || now.Before(r.barred[""]))
 }

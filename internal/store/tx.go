@@ -78,9 +78,11 @@ func (tx *Tx) After(f func()) { tx.after = append(tx.after, f) }
 
 // Wake tells this node, and on PostgreSQL soon the other nodes, that topic has
 // something new for key. It is a hint sent after the commit: whoever waits for
-// it also looks by himself from time to time.
+// it also looks by himself from time to time. Caches of the topic (see Recent) bar
+// the key from now on.
 func (tx *Tx) Wake(topic, key string) {
 	db := tx.db
+	db.bus.coming(topic, key)
 	tx.After(func() { db.bus.publish(topic, key) })
 }
 

@@ -31,8 +31,8 @@ const (
 // tenant gets one when it is made.
 const WebhookSecret = "webhook_secret"
 
-// topic is the wake that follows every change of a tenant; its key is the id.
-const topic = "tenant"
+// Topic is the wake that follows every change of a tenant; its key is the id.
+const Topic = "tenant"
 
 // Tenant is one customer of this server.
 type Tenant struct {
@@ -63,12 +63,12 @@ type Service struct {
 
 // New returns the room's service. It listens for changes as long as db is open.
 func New(db *store.DB, box *secret.Box) *Service {
-	return &Service{db: db, box: box, cache: store.NewRecent[Settings](db, topic, cacheTime)}
+	return &Service{db: db, box: box, cache: store.NewRecent[Settings](db, Topic, cacheTime)}
 }
 
 // OnChange calls f with the id of a tenant whose row changed, on any node.
 func (s *Service) OnChange(f func(tenant string)) (cancel func()) {
-	return s.db.OnWake(topic, f)
+	return s.db.OnWake(Topic, f)
 }
 
 var codeForm = regexp.MustCompile(`^[A-Z0-9][A-Z0-9_-]{2,39}$`)
@@ -145,7 +145,7 @@ func (s *Service) CreateIn(tx *store.Tx, n NewTenant) (Tenant, error) {
 			return t, err
 		}
 		if made == 1 {
-			tx.Wake(topic, t.ID.String())
+			tx.Wake(Topic, t.ID.String())
 			break
 		}
 		if n.Code != "" {
@@ -213,7 +213,7 @@ func (s *Service) Change(ctx context.Context, tenant id.ID, e Edit) (Tenant, err
 				return Tenant{}, err
 			}
 		}
-		tx.Wake(topic, tenant.String())
+		tx.Wake(Topic, tenant.String())
 		return s.Get(tx)
 	})
 }

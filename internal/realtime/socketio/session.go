@@ -101,10 +101,12 @@ func (s *session) shut(reason string, code int, text string, last []byte) {
 }
 
 // retire ends the session because the server stops. A poll that is not there
-// yet may never come: the HTTP server has stopped, or is about to.
+// yet may never come: the HTTP server has stopped, or is about to. A client that
+// is about to change over polls no more, but says so on its WebSocket; it would
+// not notice the end of one that it does not use yet, so it may go on.
 func (s *session) retire() {
 	s.mu.Lock()
-	if s.poll != nil && !s.poll.getting {
+	if s.poll != nil && !s.poll.getting && !s.poll.upgrading {
 		s.killLocked(ReasonShutdown)
 	}
 	s.mu.Unlock()

@@ -46,6 +46,34 @@ func TestUpgradeBehindMiddlewareWithEarlyData(t *testing.T) {
 	}
 }
 
+// The published client polls no more once its probe is answered, and does not
+// look at a WebSocket that closes before it has changed over: it would learn of
+// the server's end by the missing heartbeat only.
+func TestCloseWaitsForAnUpgradeUnderWay(t *testing.T) {
+	s, ws := start(t, Options{Authenticate: byRoom})
+	p := joinPolling(t, ws, `{"room":"r"}`)
+	sess := only(t, s)
+	poll := p.later()
+	eventually(t, "the poll waits", waits(sess))
+	up := probe(t, p)
+	up.write("2probe")
+	up.want("3probe")
+	if got := <-poll; got != "200 6 <nil>" {
+		t.Fatalf("the poll ended with %s", got)
+	}
+	eventually(t, "no poll is there", func() bool { return look(sess, func() bool { return !sess.poll.getting }) })
+	s.Emit("r", "last words")
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close(context.Background()) }()
+	eventually(t, "the server closes", func() bool { return look(sess, func() bool { return sess.state != stateOpen }) })
+	up.write("5")
+	up.want(`42["last words"]`)
+	up.wantClosed(closeGoingAway)
+	if err := <-closed; err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestUpgradeThatCannotBe(t *testing.T) {
 	s, _ := start(t, Options{})
 	r := httptest.NewRequest("GET", "/socket.io/?EIO=4&transport=websocket", nil)
