@@ -83,7 +83,7 @@ func each(t *testing.T, f func(t *testing.T, w *world)) {
 		cards := deal.NewService(db, log, w.people, tenants)
 		w.agents = agent.NewService(db, log, tenants)
 		w.works = handover.NewService(db, log, w.people, cards, w.agents)
-		client := egress.New(egress.Options{AllowLoopback: true, MaxRedirects: -1, Timeout: 20 * time.Second})
+		client := egress.New(egress.Options{AllowLoopback: true, MaxRedirects: -1, Timeout: time.Minute})
 		t.Cleanup(client.Close)
 		w.s = app.NewService(db, log, app.Rooms{Tenants: tenants, Access: w.keys, Agents: w.agents, Contacts: w.people, Handovers: w.works,
 			Automations: w.fired, Caller: poster.New(client)})

@@ -196,7 +196,7 @@ func TestCallback(t *testing.T) {
 		mixed := w.fire(Call{Trigger: "go", Phone: phone, CallbackURL: receiver.URL + "/cb", CallbackMetadata: meta})
 		sad := w.fire(Call{Trigger: "sad", Phone: phone, CallbackURL: receiver.URL + "/cb"})
 		none := w.fire(Call{Trigger: "unheard", Phone: phone, CallbackURL: receiver.URL + "/cb"})
-		for end := time.Now().Add(30 * time.Second); ; time.Sleep(3 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(3 * time.Millisecond) {
 			if w.log(mixed.LogID).CallbackStatus == callbackSent && w.log(sad.LogID).CallbackStatus == callbackSent && w.log(none.LogID).CallbackStatus == callbackSent {
 				break
 			}

@@ -45,7 +45,7 @@ func (w *world) Log(args ...any) { w.TB.Log(args...) }
 func newWorld(t testing.TB, db *store.DB, now *clock.Fake) *world {
 	t.Helper()
 	w := convtest.New(t, db, now, outbox.Options{})
-	client := egress.New(egress.Options{AllowLoopback: true, Timeout: 10 * time.Second})
+	client := egress.New(egress.Options{AllowLoopback: true, Timeout: time.Minute})
 	t.Cleanup(client.Close)
 	hooks := webhook.NewService(db, w.Log, w.Tenants, poster.New(client))
 	rules := automation.NewService(db, w.Log, w.Contacts, w.Cards, w.Conversations, hooks, w.Tenants, now)

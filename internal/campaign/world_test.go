@@ -58,7 +58,7 @@ func (w *world) Log(args ...any) { w.TB.Log(args...) }
 func newWorld(t testing.TB, db *store.DB, now *clock.Fake) *world {
 	t.Helper()
 	c := convtest.New(t, db, now, outbox.Options{})
-	client := egress.New(egress.Options{AllowLoopback: true, Timeout: 10 * time.Second})
+	client := egress.New(egress.Options{AllowLoopback: true, Timeout: time.Minute})
 	t.Cleanup(client.Close)
 	hooks := webhook.NewService(db, c.Log, c.Tenants, poster.New(client))
 	w := &world{TB: t, World: c, people: new(int), shown: map[id.ID]bool{}}
@@ -104,7 +104,7 @@ func (w *world) work(until func() bool) {
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
 	ok := false
-	for deadline := time.Now().Add(20 * time.Second); !ok && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); !ok && time.Now().Before(deadline); {
 		if ok = until(); !ok {
 			w.Clock.Advance(100 * time.Millisecond)
 			time.Sleep(2 * time.Millisecond)

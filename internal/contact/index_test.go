@@ -39,7 +39,7 @@ func TestOldContactsAreIndexed(t *testing.T) {
 		done := func() bool {
 			return w.count("SELECT COUNT(*) FROM job WHERE tenant_id=? AND kind='contact.index' AND state='completed'") == 1
 		}
-		for deadline := time.Now().Add(30 * time.Second); !done() && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(time.Minute); !done() && time.Now().Before(deadline); {
 			time.Sleep(5 * time.Millisecond)
 		}
 		stop()

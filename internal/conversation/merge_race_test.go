@@ -17,7 +17,7 @@ import (
 // waiting waits until somebody waits for a lock in w's database.
 func waiting(t *testing.T, w *convtest.World) {
 	t.Helper()
-	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); {
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); {
 		var n int
 		err := w.DB.Read(bg, id.Zero).All().QueryRow(
 			"SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type='Lock' AND datname=current_database()").Scan(&n)

@@ -233,7 +233,7 @@ func (w world) settled(until func() bool) {
 	w.s.RegisterJobs(r)
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !until() && time.Now().Before(deadline) {
 		time.Sleep(5 * time.Millisecond)
 		w.clock.Advance(time.Millisecond)

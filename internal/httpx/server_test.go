@@ -59,7 +59,7 @@ func routes() []Route {
 }
 
 func TestAuthenticationScopeAndErrors(t *testing.T) {
-	f := start(t, Options{Timeout: 50 * time.Millisecond}, face("platform", []string{"/api"}, routes()...))
+	f := start(t, Options{Timeout: 3 * time.Second}, face("platform", []string{"/api"}, routes()...))
 	for _, c := range []struct {
 		method, path, key string
 		status            int

@@ -100,7 +100,7 @@ func TestPlans(t *testing.T) {
 			got := w.list(f)
 			took := time.Since(begun)
 			w.Logf("%s: %d in %v, %d queries", name, len(got), took.Round(100*time.Microsecond), len(plans))
-			if took > 3*time.Second { // a page takes some milliseconds; machines of tests are busy
+			if took > 15*time.Second { // a page takes some milliseconds; machines of tests are busy
 				w.Errorf("%s took %v", name, took)
 			}
 		}

@@ -114,7 +114,7 @@ func each(t *testing.T, f func(w *world)) {
 		tenants, a := tenanttest.New(t, db)
 		var err error
 		feed := event.NewLog()
-		client := egress.New(egress.Options{AllowLoopback: true, Timeout: 15 * time.Second})
+		client := egress.New(egress.Options{AllowLoopback: true, Timeout: time.Minute})
 		t.Cleanup(client.Close)
 		w := &world{T: t, db: db, clock: db.Clock().(*clock.Fake), tenant: a.ID, draw: &pencil{bad: map[id.ID]bool{}, is: map[id.ID]bool{}}}
 		w.people = contact.NewService(db, feed, tenants)

@@ -39,7 +39,7 @@ func TestLanesDrainTheOutbox(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		deadline := time.Now().Add(20 * time.Second)
+		deadline := time.Now().Add(time.Minute)
 		for w.Count(t, "outbox", "state=?", ledger.Sent) < n {
 			if time.Now().After(deadline) {
 				t.Fatalf("%d of %d sent", w.Count(t, "outbox", "state=?", ledger.Sent), n)

@@ -59,7 +59,7 @@ func newPageWorld(t *testing.T) *pageWorld {
 
 func (w *pageWorld) hooks() []string {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := w.sim.Idle(ctx); err != nil {
 		w.t.Fatal(err)

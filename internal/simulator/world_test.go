@@ -51,7 +51,7 @@ func newWorld(t *testing.T, opt Options) *world {
 	w := &world{t: t, clock: clock.NewFake(epoch), answer: 200}
 	server := httptest.NewServer(http.HandlerFunc(w.hook))
 	transport := &http.Transport{}
-	w.client = &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	w.client = &http.Client{Transport: transport, Timeout: time.Minute}
 	opt.Clock, opt.Doer = w.clock, w.client
 	w.sim = New(opt)
 	w.graph = httptest.NewServer(w.sim.Handler())
@@ -101,7 +101,7 @@ func (w *world) setAnswer(status int) {
 
 func (w *world) idle() {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	w.must(w.sim.Idle(ctx))
 }

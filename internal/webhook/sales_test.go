@@ -143,7 +143,7 @@ func TestTheScheduleOfNotifications(t *testing.T) {
 
 // What a receiver may answer, and what comes of it.
 func TestAnswersToNotifications(t *testing.T) {
-	shortly(t, 300*time.Millisecond)
+	shortly(t, 3*time.Second)
 	each(t, true, func(w *world) {
 		var followed atomic.Int32
 		target := newReceiver(w, func(int, *http.Request, string) int { followed.Add(1); return 200 })

@@ -29,7 +29,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// quick is for receivers that do not answer, twice for those that do.
 	webhook.Policies["quick"] = webhook.Policy{Attempts: 2, Timeout: 100 * time.Millisecond, Pauses: []time.Duration{time.Second}}
+	webhook.Policies["twice"] = webhook.Policy{Attempts: 2, Timeout: 10 * time.Second, Pauses: []time.Duration{time.Second}}
 	goleak.VerifyTestMain(m)
 }
 
@@ -55,7 +57,7 @@ func each(t *testing.T, loopback bool, f func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		client := egress.New(egress.Options{AllowLoopback: loopback, Timeout: 15 * time.Second})
+		client := egress.New(egress.Options{AllowLoopback: loopback, Timeout: time.Minute})
 		t.Cleanup(client.Close)
 		f(&world{t, db, now, tenants, webhook.NewService(db, event.NewLog(), tenants, poster.New(client)), a.ID, key, id.New()})
 	}, storetest.Clock(now))
@@ -78,7 +80,7 @@ func (w *world) run(f func()) {
 // until moves the clock on until cond holds.
 func (w *world) until(what string, cond func() bool) {
 	w.Helper()
-	for end := time.Now().Add(20 * time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; {
 		if cond() {
 			return
 		}
@@ -349,7 +351,7 @@ func TestTimeoutAndRefusal(t *testing.T) {
 func TestRescueAndFencing(t *testing.T) {
 	each(t, true, func(w *world) {
 		v := newReceiver(w, func(int, *http.Request, string) int { return 200 })
-		w.deliver(webhook.Delivery{URL: v.URL, Subject: "s", Policy: "quick"})
+		w.deliver(webhook.Delivery{URL: v.URL, Subject: "s", Policy: "twice"})
 		lanes, _, err := w.s.Due(bg, w.clock.Now(), 10)
 		if err != nil || len(lanes) != 1 || lanes[0].Tenant != w.tenant {
 			w.Fatal(lanes, err)
@@ -384,7 +386,7 @@ func TestRescueAndFencing(t *testing.T) {
 			w.Errorf("%+v", r)
 		}
 
-		w.deliver(webhook.Delivery{URL: v.URL, Subject: "s", Policy: "quick"})
+		w.deliver(webhook.Delivery{URL: v.URL, Subject: "s", Policy: "twice"})
 		for range 2 {
 			claim()
 			w.clock.Advance(time.Minute)

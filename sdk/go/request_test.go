@@ -129,7 +129,7 @@ func TestATryThatTakesTooLongIsRepeated(t *testing.T) {
 		return 200, `{"data":{"waiting":4}}`
 	})
 	defer close(release)
-	c, _ := client(t, f.URL, WithTimeout(50*time.Millisecond))
+	c, _ := client(t, f.URL, WithTimeout(2*time.Second))
 	if got, err := c.Queue.Stats(ctx(t)); err != nil || got.Waiting != 4 {
 		t.Error(got, err)
 	}

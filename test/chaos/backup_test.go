@@ -159,7 +159,7 @@ func refusals(t *testing.T, c *tenant, j *journal, good string) {
 		if !live {
 			c.p.start(t)
 		}
-		eventually(t, 10*time.Second, "the server", func() (bool, string) { return c.p.ready(), "not ready" })
+		eventually(t, time.Minute, "the server", func() (bool, string) { return c.p.ready(), "not ready" })
 		holds(t, c, j)
 		if left, _ := filepath.Glob(filepath.Join(c.p.data, "*.restore*")); len(left) > 0 {
 			for _, f := range left {

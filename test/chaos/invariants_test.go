@@ -303,7 +303,7 @@ func base(t *testing.T, database string) *proc {
 	l.send(0, 7)
 	l.mergeAndRefuse()
 	l.inbox()
-	eventually(t, 30*time.Second, "the answer", func() (bool, string) {
+	eventually(t, time.Minute, "the answer", func() (bool, string) {
 		l.reply(0, 0)
 		return len(l.j.copied().inbound) == 2, fmt.Sprint(l.j.inbound)
 	})
@@ -430,7 +430,7 @@ func desks(t *testing.T, p *proc) {
 		runs, stop := context.WithCancel(ctx)
 		ended := make(chan error)
 		go func() { ended <- runner.Run(runs) }()
-		eventually(t, 30*time.Second, "the job's run", func() (bool, string) {
+		eventually(t, time.Minute, "the job's run", func() (bool, string) {
 			var n int
 			err := db.Read(ctx, tenantID).QueryRow("SELECT COUNT(*) FROM bulk_job WHERE tenant_id=? AND status='monitoring'").Scan(&n)
 			return n == 1, fmt.Sprint(err)

@@ -32,7 +32,7 @@ func (w *world) listen() *feed {
 			l.heard = append(l.heard, fmt.Sprintf("%s %s", e.Name, e.Args))
 		})
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := c.Realtime.Connect(ctx); err != nil {
 		w.Fatal(err)

@@ -72,7 +72,7 @@ func harness(t *testing.T, client meta.Doer) channeltest.Harness {
 	h.Unreachable = h.Account
 	h.Unreachable.Settings = map[string]string{"baseUrl": "http://" + closedPort(t)}
 	h.Posted = func() []channeltest.Webhook {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := sim.Idle(ctx); err != nil {
 			t.Fatal(err)
@@ -133,7 +133,7 @@ func harness(t *testing.T, client meta.Doer) channeltest.Harness {
 func newClient(t *testing.T) *http.Client {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	return &http.Client{Transport: transport, Timeout: time.Minute}
 }
 
 // closedPort returns an address where nobody listens.

@@ -135,7 +135,7 @@ func harness(t *testing.T, client whatsapp.Doer) channeltest.Harness {
 		return len(box)
 	}
 	h.Posted = func() []channeltest.Webhook {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := sim.Idle(ctx); err != nil {
 			t.Fatal(err)
@@ -159,7 +159,7 @@ func harness(t *testing.T, client whatsapp.Doer) channeltest.Harness {
 func newClient(t *testing.T) *http.Client {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	return &http.Client{Transport: transport, Timeout: time.Minute}
 }
 
 // closedPort returns an address where nobody listens.

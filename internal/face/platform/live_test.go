@@ -158,7 +158,7 @@ func sockets(t *testing.T, r *platformtest.Rig) (base string) {
 // dialLive connects and returns the answer to CONNECT, and a way to ask.
 func dialLive(t *testing.T, to string, header http.Header, auth map[string]any) (hello string, ask func(name string, arg any) string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	conn, _, err := websocket.Dial(ctx, to, &websocket.DialOptions{HTTPHeader: header})
 	if err != nil {

@@ -26,7 +26,7 @@ func TestANotificationOfAnAppIsToldLive(t *testing.T) {
 		admin.Post("/admin/app/"+aid+"/instances", nil).OK()
 		key, _ := back.Key()
 
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		listen := func(token string) *websocket.Conn {
 			conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(r.URL, "http")+"/socket.io/?EIO=4&transport=websocket", nil)

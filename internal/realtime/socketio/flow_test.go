@@ -88,7 +88,7 @@ func TestGoodbyeIsNotAwaitedForever(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-	case <-time.After(2 * time.Second): // the library alone would wait for 5 s
+	case <-time.After(4 * time.Second): // the library alone would wait for 5 s
 		t.Fatal("Close still waits")
 	}
 }
@@ -112,7 +112,7 @@ func TestSlowClientIsCutAlone(t *testing.T) {
 		}
 		before := time.Now()
 		s.Emit("r", "big", sent, big)
-		if took := time.Since(before); took > 5*time.Second {
+		if took := time.Since(before); took > 20*time.Second {
 			t.Fatalf("Emit took %s", took)
 		}
 		if got, want := fast.read(), fmt.Sprintf(`42["big",%d,`, sent); !strings.HasPrefix(got, want) {
