@@ -115,11 +115,16 @@ type (
 	}
 )
 
+// namesNext reports whether the next try names the instance by its new key. Whether
+// an app that fell silent has taken that is unknown, so that the tries name the old
+// and the new one in turn.
+func (i *row) namesNext() bool {
+	return i.next != "" && i.Tries%2 == 1 && (i.Owes == CallKey || i.Owes == CallUninstall)
+}
+
 // owedRequest makes the call that an instance owes.
 func (s *Service) owedRequest(r store.Reader, i row) (webhook.Request, error) {
-	// Whether an app that fell silent has taken its new key is unknown, so that the
-	// tries name the old and the new one in turn.
-	c, err := s.callerOf(r, i, i.Owes == CallKey && i.Tries%2 == 1)
+	c, err := s.callerOf(r, i, i.namesNext())
 	if err != nil {
 		return webhook.Request{}, err
 	}
@@ -142,14 +147,18 @@ func (s *Service) owedRequest(r store.Reader, i row) (webhook.Request, error) {
 	return c.request(p.Method, p.Path, body, i.ID.String()+"-"+strconv.Itoa(i.version), p.Timeout)
 }
 
+// errUnknownKey is what an app says that knows no instance of a key.
+var errUnknownKey = errors.New("the app does not know the instance")
+
 // confirmed returns why an answer does not confirm a call, nil when it does. An
-// app that says it does not know the instance has nothing left to uninstall.
+// app that says it does not know the instance (errUnknownKey) has nothing left to
+// uninstall under that key.
 func confirmed(call string, res webhook.Response, err error) error {
 	switch {
 	case err != nil:
 		return err
 	case call == CallUninstall && (res.Status == 404 || res.Status == 410):
-		return nil
+		return errUnknownKey
 	case res.Status < 200 || res.Status > 299:
 		return fmt.Errorf("the app answered with status %d", res.Status)
 	case call != CallUninstall:

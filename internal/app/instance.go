@@ -228,9 +228,10 @@ func (s *Service) Uninstall(ctx context.Context, tenant id.ID, actor string, ins
 		if err := s.keys.RevokeIn(tx, i.Key); err != nil {
 			return "", false, err
 		}
-		i.State, i.UninstalledAt, i.next, i.Refreshing = Uninstalled, tx.Now(), "", false
+		// A new key that the app may have taken by now stays, to name the instance by.
+		i.State, i.UninstalledAt, i.Refreshing = Uninstalled, tx.Now(), false
 		if !i.reached {
-			i.token = ""
+			i.token, i.next = "", ""
 		}
 		return "instance.uninstalled", true, nil
 	})

@@ -15,6 +15,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/job"
+	"parley/internal/job/jobtest"
 	"parley/internal/store"
 )
 
@@ -283,6 +284,55 @@ func TestARefreshHalfwayLocksNobodyOut(t *testing.T) {
 	}
 }
 
+// An app that took a new key without anybody learning of it is uninstalled all the
+// same, whether it says 401 or 404 of a key that it does not know.
+func TestUninstallReachesAnAppWhoseKeyIsUnknown(t *testing.T) {
+	for _, took := range []bool{true, false} {
+		for _, status := range []int{401, 404, 410} {
+			t.Run(fmt.Sprintf("took=%v, %d", took, status), func(t *testing.T) {
+				each(t, func(t *testing.T, w *world) {
+					w.work()
+					i := w.installed()
+					w.backend.Say(func(rw http.ResponseWriter, r *http.Request, body []byte) bool {
+						w.backend.Lock()
+						defer w.backend.Unlock()
+						switch _, known := w.backend.Keys[r.URL.Query().Get("api-key")]; {
+						case r.URL.Path == "/api-key":
+							if next := strings.Split(string(body), `"`)[3]; took {
+								w.backend.Keys = map[string]bool{next: true}
+							}
+							rw.WriteHeader(http.StatusGatewayTimeout) // the answer got lost
+						case known:
+							return false
+						default:
+							rw.WriteHeader(status)
+						}
+						return true
+					})
+					if _, err := w.s.Refresh(bg, w.tenant, actor, i.ID, false); err != nil {
+						t.Fatal(err)
+					}
+					w.failed(i.ID, 1)
+					if _, err := w.s.Uninstall(bg, w.tenant, actor, i.ID); err != nil {
+						t.Fatal(err)
+					}
+					w.until("uninstalled", func() bool {
+						jobtest.Pace(w, w.db, w.clock, time.Second)
+						g := w.get(i.ID)
+						return g.Owes == "" || g.Tries > 3
+					})
+					if got := w.get(i.ID); got.Owes != "" || got.Refreshing || got.State != app.Uninstalled {
+						t.Errorf("%+v", got)
+					}
+					if key, _ := w.backend.Key(); key != "" {
+						t.Error("the app still has a key")
+					}
+				})
+			})
+		}
+	}
+}
+
 // A key that leaked ends at once; the app learns the new one in any case.
 func TestARefreshNowEndsTheOldKeyAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
@@ -428,8 +478,8 @@ func TestEverybodyAtOnce(t *testing.T) {
 				select {
 				case <-stop:
 					return
-				case <-time.After(5 * time.Millisecond):
-					w.clock.Advance(time.Hour)
+				default:
+					jobtest.Pace(t, w.db, w.clock, time.Hour)
 				}
 			}
 		})

@@ -121,7 +121,7 @@ func scanInstance(r interface{ Scan(...any) error }) (i row, err error) {
 	err = r.Scan(&i.ID, &i.App, &i.Group, &i.User, &i.Key, &i.Name, &i.State, &i.Enabled, &i.told, &i.token, &i.next, &i.Owes, &i.reached, &i.version, &i.attempt,
 		&i.Tries, store.Time(&i.NextAt), store.Time(&i.gaveUpAt), &i.LastError, store.Time(&i.InstalledAt), store.Time(&i.UninstalledAt),
 		store.Time(&i.CreatedAt), store.Time(&i.UpdatedAt))
-	i.GaveUp, i.Refreshing = !i.gaveUpAt.IsZero(), i.next != ""
+	i.GaveUp, i.Refreshing = !i.gaveUpAt.IsZero(), i.next != "" && i.State != Uninstalled
 	return i, err
 }
 

@@ -122,6 +122,17 @@ func (s *Service) settle(tx *store.Tx, j *job.Job, made row, failed error) (bool
 	if i.attempt != made.attempt || i.Owes != made.Owes {
 		return false, nil // begin looks again
 	}
+	if errors.Is(failed, errUnknownKey) {
+		if i.next != "" { // it may know the other key
+			if !made.namesNext() {
+				i.token = i.next
+			}
+			i.next = ""
+			i.owe(tx, true)
+			return false, updateInstance(tx, i)
+		}
+		failed = nil
+	}
 	if failed == nil {
 		if err := s.accept(tx, &i, made); err != nil {
 			return false, err
@@ -164,7 +175,7 @@ func (s *Service) accept(tx *store.Tx, i *row, made row) error {
 		}
 		i.token, i.next, i.Refreshing = i.next, "", false
 	case CallUninstall:
-		i.token = ""
+		i.token, i.next = "", ""
 	}
 	return nil
 }

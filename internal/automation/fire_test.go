@@ -14,6 +14,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/job"
+	"parley/internal/job/jobtest"
 	"parley/internal/webhook"
 )
 
@@ -196,14 +197,14 @@ func TestCallback(t *testing.T) {
 		mixed := w.fire(Call{Trigger: "go", Phone: phone, CallbackURL: receiver.URL + "/cb", CallbackMetadata: meta})
 		sad := w.fire(Call{Trigger: "sad", Phone: phone, CallbackURL: receiver.URL + "/cb"})
 		none := w.fire(Call{Trigger: "unheard", Phone: phone, CallbackURL: receiver.URL + "/cb"})
-		for end := time.Now().Add(time.Minute); ; time.Sleep(3 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); ; {
 			if w.log(mixed.LogID).CallbackStatus == callbackSent && w.log(sad.LogID).CallbackStatus == callbackSent && w.log(none.LogID).CallbackStatus == callbackSent {
 				break
 			}
 			if time.Now().After(end) {
 				w.Fatalf("%+v %+v %+v", w.log(mixed.LogID), w.log(sad.LogID), w.log(none.LogID))
 			}
-			w.Clock.Advance(50 * time.Millisecond)
+			jobtest.Pace(w, w.DB, w.Clock, 50*time.Millisecond)
 		}
 		if a, b, c := w.log(mixed.LogID).Status, w.log(sad.LogID).Status, w.log(none.LogID).Status; a != logPartial || b != logFailed || c != logCompleted {
 			w.Errorf("%s %s %s", a, b, c)

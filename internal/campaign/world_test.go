@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -25,6 +24,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/job"
+	"parley/internal/job/jobtest"
 	"parley/internal/outbox"
 	"parley/internal/record"
 	"parley/internal/segment"
@@ -106,14 +106,11 @@ func (w *world) work(until func() bool) {
 	ok := false
 	for deadline := time.Now().Add(time.Minute); !ok && time.Now().Before(deadline); {
 		if ok = until(); !ok {
-			w.Clock.Advance(100 * time.Millisecond)
-			time.Sleep(2 * time.Millisecond)
+			jobtest.Pace(w, w.DB, w.Clock, 100*time.Millisecond)
 		}
 	}
 	stop()
-	if err := <-done; !errors.Is(err, context.Canceled) { // it may have stopped before it began
-		w.check(err)
-	}
+	w.check(<-done)
 	if !ok {
 		rows, err := w.DB.Read(bg, w.Tenant).Query("SELECT kind || ' ' || state || ' ' || COALESCE(CAST(last_error AS TEXT),'') FROM job WHERE tenant_id=? AND state NOT IN ('completed')")
 		list, _ := store.Collect(rows, err, func(rows *sql.Rows) (s string, err error) { return s, rows.Scan(&s) })

@@ -26,9 +26,10 @@ func (r *Runner) promote(ctx context.Context, now time.Time) (next time.Time, er
 			return next, err
 		}
 		err = r.db.Write(ctx, systemTenant, func(tx *store.Tx) error {
-			_, err := tx.System().Exec(`UPDATE job SET state='available' WHERE (tenant_id, id) IN (
-				SELECT tenant_id, id FROM job WHERE state IN ('scheduled', 'retryable') AND run_at<=?
-				ORDER BY run_at LIMIT ?`+r.db.Dialect().SkipLocked()+`)`, now, promoteBatch)
+			_, err := tx.System().Exec(`WITH picked AS MATERIALIZED (
+					SELECT tenant_id, id FROM job WHERE state IN ('scheduled', 'retryable') AND run_at<=?
+					ORDER BY run_at LIMIT ?`+r.db.Dialect().SkipLocked()+`)
+				UPDATE job SET state='available' WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM picked)`, now, promoteBatch)
 			return err
 		})
 		if err != nil {
@@ -93,7 +94,7 @@ func (r *Runner) claim(ctx context.Context) (more bool, err error) {
 }
 
 func (r *Runner) claimOf(tx *store.Tx, tenant string, n int) ([]*Job, error) {
-	args := []any{r.o.Node, tx.Now().Add(r.o.Lease), tx.Now(), tenant}
+	args := []any{tenant}
 	kinds := make([]string, 0, len(r.kinds))
 	for k := range r.kinds {
 		kinds = append(kinds, k)
@@ -102,12 +103,17 @@ func (r *Runner) claimOf(tx *store.Tx, tenant string, n int) ([]*Job, error) {
 	for _, k := range kinds {
 		args = append(args, k)
 	}
-	args = append(args, n)
+	args = append(args, n, r.o.Node, tx.Now().Add(r.o.Lease), tx.Now())
 	// Only kinds this program knows: during an upgrade an older node leaves the
 	// newer one's jobs alone.
-	q := `UPDATE job SET state='running', attempt=attempt+1, node=?, lease_until=?, started_at=?
-		WHERE tenant_id=? AND id IN (SELECT id FROM job WHERE tenant_id=?4 AND state='available' AND kind IN (?` +
-		strings.Repeat(",?", len(kinds)-1) + `) ORDER BY priority, run_at, id LIMIT ?` + r.db.Dialect().SkipLocked() + `) RETURNING ` + columns
+	//
+	// Picked first and as a whole: as a subquery of the UPDATE, PostgreSQL may look
+	// for them once for each row, skip those it has taken, and so take them all.
+	q := `WITH picked AS MATERIALIZED (
+			SELECT id FROM job WHERE tenant_id=? AND state='available' AND kind IN (?` + strings.Repeat(",?", len(kinds)-1) + `)
+			ORDER BY priority, run_at, id LIMIT ?` + r.db.Dialect().SkipLocked() + `)
+		UPDATE job SET state='running', attempt=attempt+1, node=?, lease_until=?, started_at=?
+		WHERE tenant_id=?1 AND id IN (SELECT id FROM picked) RETURNING ` + columns
 	rows, err := tx.System().Query(q, args...)
 	got, err := store.Collect(rows, err, scan)
 	if err != nil {

@@ -106,12 +106,10 @@ func (r *Runner) Register(k Kind) {
 // Run claims and runs jobs until ctx ends. Then it stops claiming, tells the
 // running handlers to stop, waits for them, and hands their jobs back.
 func (r *Runner) Run(ctx context.Context) error {
-	if r.o.Alone {
-		if err := r.orphans(ctx); err != nil {
-			return err
+	if err := r.begin(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to end before it had begun
 		}
-	}
-	if err := r.plan(ctx); err != nil {
 		return err
 	}
 	stopReady := r.db.OnWake(topicReady, func(string) { poke(r.kick) })
@@ -137,6 +135,16 @@ func (r *Runner) Run(ctx context.Context) error {
 	finished()
 	collector.Wait()
 	return nil
+}
+
+// begin takes over what a crash left and plans the cron.
+func (r *Runner) begin(ctx context.Context) error {
+	if r.o.Alone {
+		if err := r.orphans(ctx); err != nil {
+			return err
+		}
+	}
+	return r.plan(ctx)
 }
 
 // schedule keeps the workers fed.

@@ -288,6 +288,18 @@ func TestAStoppedServerHandsItsJobsBack(t *testing.T) {
 	})
 }
 
+func TestARunnerThatIsToldToEndBeforeItBeginsEndsWell(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx, cancel := context.WithCancel(bg)
+		cancel()
+		r := job.NewRunner(db, job.Options{Node: "n", Alone: true})
+		r.Cron("tick", "* * * * *", job.New{Kind: "tick"})
+		if err := r.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestTheCronTicksOnceOverAllNodes(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		fake := db.Clock().(*clock.Fake)

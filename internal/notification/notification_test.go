@@ -26,6 +26,7 @@ import (
 	"parley/internal/handover"
 	"parley/internal/id"
 	"parley/internal/job"
+	"parley/internal/job/jobtest"
 	"parley/internal/notification"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
@@ -444,11 +445,11 @@ func TestOrderAcrossAMerge(t *testing.T) {
 
 func (w *world) until(what string, cond func() bool) {
 	w.Helper()
-	for end := time.Now().Add(20 * time.Second); !cond(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !cond(); {
 		if time.Now().After(end) {
 			w.Fatalf("waited too long for: %s\n%v", what, w.said())
 		}
-		w.clock.Advance(100 * time.Millisecond)
+		jobtest.Pace(w, w.db, w.clock, 100*time.Millisecond)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/job"
+	"parley/internal/job/jobtest"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
 	"parley/internal/tenant"
@@ -87,8 +88,7 @@ func (w *world) until(what string, cond func() bool) {
 		if time.Now().After(end) {
 			w.Fatalf("waited too long for: %s\n%s", what, w.dump())
 		}
-		w.clock.Advance(100 * time.Millisecond)
-		time.Sleep(2 * time.Millisecond)
+		jobtest.Pace(w, w.db, w.clock, 100*time.Millisecond)
 	}
 }
 
