@@ -132,6 +132,12 @@ func (s *Service) create(tx *store.Tx, n NewKey) (made, error) {
 	if err != nil {
 		return made{}, err
 	}
+	return s.insert(tx, n, s.bind)
+}
+
+// insert makes a checked key; bind is asked whether it may be bound to its group and
+// agent.
+func (s *Service) insert(tx *store.Tx, n NewKey, bind func(tx *store.Tx, group, agent id.ID) error) (made, error) {
 	m := made{
 		key: Key{ID: id.New(), Tenant: tx.Tenant(), Face: n.Face, Scopes: n.Scopes, Group: n.Group, User: n.User, Name: n.Name,
 			Enabled: !n.Disabled, Provider: n.Provider, Language: n.Language, Rate: n.Rate, CreatedAt: tx.Now(), Proven: n.Proven}}
@@ -147,7 +153,7 @@ func (s *Service) create(tx *store.Tx, n NewKey) (made, error) {
 	if !ok {
 		return made{}, fault.Unknown("tenant")
 	}
-	if err := s.bind(tx, m.key.Group, m.key.User); err != nil {
+	if err := bind(tx, m.key.Group, m.key.User); err != nil {
 		return made{}, err
 	}
 	_, err = tx.Exec("INSERT INTO access_key (tenant_id, id, hash, face, scopes, group_id, user_id, name, enabled, provider, language, rate, created_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -186,8 +192,8 @@ func (s *Service) SignUp(ctx context.Context, n tenant.NewTenant) (t tenant.Tena
 const firstKey = "first key"
 
 // Rotate puts a new key in the place of another, with its face, scopes, group,
-// user, name and settings, and ends the other at once. NotFound for a key that the tenant
-// does not have or that was revoked.
+// user, name and settings, and ends the other at once; also for a user who has left.
+// NotFound for a key that the tenant does not have or that was revoked.
 func (s *Service) Rotate(ctx context.Context, tenant, key id.ID) (token string, k Key, err error) {
 	m, err := store.Write(ctx, s.db, tenant, func(tx *store.Tx) (made, error) {
 		if err := lock(tx, key); err != nil {
@@ -203,8 +209,9 @@ func (s *Service) Rotate(ctx context.Context, tenant, key id.ID) (token string, 
 		if err := revoke(tx, key); err != nil {
 			return made{}, err
 		}
-		return s.create(tx, NewKey{Face: old.Face, Scopes: old.Scopes, Group: old.Group, User: old.User, Name: old.Name,
-			Disabled: !old.Enabled, Provider: old.Provider, Language: old.Language, Rate: old.Rate})
+		stays := func(*store.Tx, id.ID, id.ID) error { return nil } // bound as the other was
+		return s.insert(tx, NewKey{Face: old.Face, Scopes: old.Scopes, Group: old.Group, User: old.User, Name: old.Name,
+			Disabled: !old.Enabled, Provider: old.Provider, Language: old.Language, Rate: old.Rate}, stays)
 	})
 	return m.token, m.key, err
 }
@@ -292,6 +299,9 @@ func (s *Service) Revoke(ctx context.Context, tenant, key id.ID) error {
 }
 
 func revoke(tx *store.Tx, key id.ID) error {
+	if err := lock(tx, key); err != nil { // a token that it gets at this moment ends too
+		return err
+	}
 	var hash string
 	ok, err := store.Found(tx.QueryRow("SELECT hash FROM access_key WHERE tenant_id=? AND id=?", key).Scan(&hash))
 	if err != nil {

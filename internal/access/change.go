@@ -143,6 +143,15 @@ func (s *Service) RefreshIn(tx *store.Tx, key id.ID) (token string, k Key, err e
 // RevokeIn is Revoke inside a transaction.
 func (s *Service) RevokeIn(tx *store.Tx, key id.ID) error { return revoke(tx, key) }
 
+// RevokedIn reports whether a key was revoked, and keeps that so until the commit.
+func (s *Service) RevokedIn(tx *store.Tx, key id.ID) (bool, error) {
+	if err := lock(tx, key); err != nil {
+		return false, err
+	}
+	var one int
+	return store.Found(tx.QueryRow("SELECT 1 FROM access_key WHERE tenant_id=? AND id=? AND revoked_at IS NOT NULL", key).Scan(&one))
+}
+
 // lock makes changes of one key run one after the other.
 func lock(tx *store.Tx, key id.ID) error { return tx.Lock("access", key.String()) }
 

@@ -32,6 +32,12 @@ func (s *Service) OfferIn(tx *store.Tx, key id.ID) (token string, err error) {
 	return token, err
 }
 
+// Offers reports whether a key has a second token beside its first.
+func (s *Service) Offers(r store.Reader, key id.ID) (bool, error) {
+	var one int
+	return store.Found(r.QueryRow("SELECT 1 FROM access_successor WHERE tenant_id=? AND key_id=?", key).Scan(&one))
+}
+
 // TakeIn makes the offered token a key's only one and ends the first at once on
 // every node. Conflict when none is offered; NotFound as OfferIn.
 func (s *Service) TakeIn(tx *store.Tx, key id.ID) error {

@@ -62,16 +62,48 @@ type NewAccount struct {
 // account usually has a new token. An account that another tenant holds is a
 // Conflict of the field externalId.
 func (s *Service) Connect(ctx context.Context, tenantID id.ID, n NewAccount) (channel.Account, error) {
+	return s.connect(ctx, tenantID, n, true)
+}
+
+// Add is Connect for an account that the tenant has not: one that it has stays as
+// it is, and is a Conflict of the field externalId too.
+func (s *Service) Add(ctx context.Context, tenantID id.ID, n NewAccount) (channel.Account, error) {
+	return s.connect(ctx, tenantID, n, false)
+}
+
+func (s *Service) connect(ctx context.Context, tenantID id.ID, n NewAccount, again bool) (channel.Account, error) {
 	switch {
 	case n.Kind == "":
 		return channel.Account{}, fault.Missing("kind")
 	case n.ExternalID == "":
 		return channel.Account{}, fault.Missing("externalId")
 	}
-	return store.Write(ctx, s.db, tenantID, func(tx *store.Tx) (channel.Account, error) { return s.connectIn(tx, n) })
+	return store.Write(ctx, s.db, tenantID, func(tx *store.Tx) (channel.Account, error) { return s.connectIn(tx, n, again) })
 }
 
-func (s *Service) connectIn(tx *store.Tx, n NewAccount) (channel.Account, error) {
+// Change changes the settings and secrets of an account, from what they are at that
+// moment, and ends a pause as Connect does. NotFound of one that was disconnected.
+func (s *Service) Change(ctx context.Context, tenantID, accountID id.ID, change func(*NewAccount) error) (channel.Account, error) {
+	return store.Write(ctx, s.db, tenantID, func(tx *store.Tx) (channel.Account, error) {
+		a, err := s.Get(tx, accountID)
+		if err != nil {
+			return a, err
+		}
+		if err := tx.For(id.Zero).Lock("account", a.Kind+":"+a.ExternalID); err != nil {
+			return a, err
+		}
+		if a, err = s.Get(tx, accountID); err != nil { // behind the lock
+			return a, err
+		}
+		n := NewAccount{Kind: a.Kind, ExternalID: a.ExternalID, Settings: a.Settings, Secrets: a.Secrets}
+		if err := change(&n); err != nil {
+			return a, err
+		}
+		return s.connectIn(tx, n, true)
+	})
+}
+
+func (s *Service) connectIn(tx *store.Tx, n NewAccount, again bool) (channel.Account, error) {
 	a := channel.Account{ID: id.New(), Tenant: tx.Tenant(), Kind: n.Kind, ExternalID: n.ExternalID,
 		Settings: orEmpty(n.Settings), Secrets: orEmpty(n.Secrets)}
 	// The lock is the system's, not the tenant's: two tenants may race for one number.
@@ -86,6 +118,11 @@ func (s *Service) connectIn(tx *store.Tx, n NewAccount) (channel.Account, error)
 	}
 	if found && holder != tx.Tenant() {
 		e := fault.New(fault.Conflict, "another tenant of this server has connected this account; disconnect it there first")
+		e.Field = "externalId"
+		return a, e
+	}
+	if found && !again {
+		e := fault.New(fault.Conflict, "this account has the channel %s already; change that one", n.ExternalID)
 		e.Field = "externalId"
 		return a, e
 	}

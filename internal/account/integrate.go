@@ -40,7 +40,7 @@ func (s *Service) Integrate(ctx context.Context, tenantID id.ID, set map[string]
 			return err
 		}
 		for _, n := range link(all) {
-			if _, err := s.connectIn(tx, n); err != nil {
+			if _, err := s.connectIn(tx, n, true); err != nil {
 				return err
 			}
 		}

@@ -122,9 +122,24 @@ func (i *row) namesNext() bool {
 	return i.next != "" && i.Tries%2 == 1 && (i.Owes == CallKey || i.Owes == CallUninstall)
 }
 
-// owedRequest makes the call that an instance owes.
-func (s *Service) owedRequest(r store.Reader, i row) (webhook.Request, error) {
-	c, err := s.callerOf(r, i, i.namesNext())
+// installsNext reports whether an app is to be installed with the new key: the old
+// one has ended, and an app may look whether its key opens before it agrees.
+func (s *Service) installsNext(r store.Reader, i row) (bool, error) {
+	if i.Owes != CallInstall || i.next == "" {
+		return false, nil
+	}
+	both, err := s.keys.Offers(r, i.Key)
+	return !both, err
+}
+
+// owedRequest makes the call that an instance owes, and notes which key it is
+// installed with.
+func (s *Service) owedRequest(r store.Reader, i *row) (webhook.Request, error) {
+	var err error
+	if i.withNext, err = s.installsNext(r, *i); err != nil {
+		return webhook.Request{}, err
+	}
+	c, err := s.callerOf(r, *i, i.withNext || i.namesNext())
 	if err != nil {
 		return webhook.Request{}, err
 	}

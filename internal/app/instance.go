@@ -180,7 +180,8 @@ func revoked(err error) error {
 // confirms, the old key and the new one both open, so that the app is never locked
 // out half-way; with now the old one ends at once, for a key that leaked. A refresh
 // that is under way is tried again at once, with the key that it began with. An app
-// that may have seen its installation takes the new key behind it. Appends
+// that may have seen its installation takes the new key behind it; with now it is
+// installed with that, unless it agrees to the old one meanwhile. Appends
 // instance.refreshed. Faults: NotFound; Conflict with Reason "revoked".
 func (s *Service) Refresh(ctx context.Context, tenant id.ID, actor string, instance id.ID, now bool) (Instance, error) {
 	return s.change(ctx, tenant, actor, instance, func(tx *store.Tx, i *row) (_ string, _ bool, err error) {

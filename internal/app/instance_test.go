@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -382,6 +383,72 @@ func TestARefreshBeforeTheInstallation(t *testing.T) {
 		<-reached
 		if got, err := w.s.Refresh(bg, w.tenant, actor, i.ID, false); err != nil || !got.Refreshing {
 			t.Fatalf("%+v, %v", got, err)
+		}
+		close(hold)
+		w.settled(i.ID)
+		w.backend.Lock()
+		defer w.backend.Unlock()
+		if len(w.backend.Keys) != 2 {
+			t.Errorf("the app knows %d keys", len(w.backend.Keys))
+		}
+		for key := range w.backend.Keys {
+			if !w.opens(key) {
+				t.Error("the app has a key that does not open")
+			}
+		}
+	})
+}
+
+// A key that leaked before an app could be installed is not what it is installed
+// with: apps look whether their key opens before they agree. One that agreed with
+// the old key meanwhile is told the new one.
+func TestARefreshNowBeforeTheInstallation(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		var down atomic.Bool
+		down.Store(true)
+		w.backend.Say(func(rw http.ResponseWriter, r *http.Request, _ []byte) bool {
+			switch {
+			case r.URL.Path != "/install":
+				return false
+			case down.Load():
+				rw.WriteHeader(http.StatusBadGateway)
+			case !w.opens(r.URL.Query().Get("api-key")):
+				rw.WriteHeader(http.StatusUnauthorized)
+			default:
+				return false
+			}
+			return true
+		})
+		stop := w.work()
+		i := w.install(app.NewInstance{})
+		w.failed(i.ID, 1)
+		down.Store(false)
+		if _, err := w.s.Refresh(bg, w.tenant, actor, i.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		w.until("installed", func() bool {
+			g := w.get(i.ID)
+			return g.Owes == "" || g.Tries > 0
+		})
+		if got := w.get(i.ID); got.Owes != "" || got.State != app.Enabled || got.Refreshing {
+			t.Fatalf("%+v", got)
+		}
+		if now, _ := w.backend.Key(); !w.opens(now) {
+			t.Error("the app has no key that opens")
+		}
+		stop()
+
+		reached, hold := make(chan struct{}, 10), make(chan struct{})
+		var once sync.Once
+		w.backend.Say(func(http.ResponseWriter, *http.Request, []byte) bool {
+			once.Do(func() { reached <- struct{}{}; <-hold }) // it looked at its key before it ended
+			return false
+		})
+		w.work()
+		i = w.install(app.NewInstance{Group: w.other.ID})
+		<-reached
+		if _, err := w.s.Refresh(bg, w.tenant, actor, i.ID, true); err != nil {
+			t.Fatal(err)
 		}
 		close(hold)
 		w.settled(i.ID)

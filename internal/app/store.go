@@ -115,6 +115,7 @@ type row struct {
 	version     int    // grows when something new is owed
 	attempt     int    // grows with every try; an older try's outcome does not count
 	gaveUpAt    time.Time
+	withNext    bool // of a try, not stored: it installs the app with the new key
 }
 
 func scanInstance(r interface{ Scan(...any) error }) (i row, err error) {

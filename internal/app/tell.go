@@ -80,7 +80,7 @@ func (s *Service) begin(tx *store.Tx, j *job.Job, instance id.ID, more bool) (t 
 	if t.Owes == "" || t.GaveUp || t.NextAt.After(tx.Now()) || !more {
 		return t, s.handOn(tx, j, t.row)
 	}
-	if t.req, err = s.owedRequest(tx, t.row); err != nil {
+	if t.req, err = s.owedRequest(tx, &t.row); err != nil {
 		if !errors.Is(err, secret.ErrSealed) {
 			return t, err
 		}
@@ -166,6 +166,9 @@ func (s *Service) accept(tx *store.Tx, i *row, made row) error {
 	switch made.Owes {
 	case CallInstall:
 		i.State, i.InstalledAt, i.told = resting(i.Enabled), tx.Now(), &made.Enabled
+		if made.withNext {
+			i.token, i.next, i.Refreshing = i.next, "", false
+		}
 		return s.append(tx, "system", "instance.installed", i.ID)
 	case CallEnabled:
 		i.told = &made.Enabled

@@ -22,9 +22,21 @@ func (s *Service) follow() {
 	s.contacts.Follow(contact.Follower{Name: "automation", Merge: s.merged, Unmerge: s.unmerged, Erase: s.erased, Purge: s.purged})
 }
 
+// matter is what a run is about: its rule, and the record for which it was launched,
+// zero for its contact.
+type matter struct{ rule, record id.ID }
+
+func matterOf(rule id.ID, schema string, entity id.ID) matter {
+	if schema == "" || schema == People {
+		return matter{rule: rule}
+	}
+	return matter{rule, entity}
+}
+
 // merged gives the survivor the open runs and the enrollments of the other
 // contact. A run of a rule in which the survivor has an open run too ends: the
-// person is in it already.
+// person is in it already. Runs about records go on beside each other, unless they are
+// of a sequence, in which nobody is twice.
 func (s *Service) merged(tx *store.Tx, m contact.Merge) (any, error) {
 	if err := lockWaits(tx, m.Survivor, m.Merged); err != nil {
 		return nil, err
@@ -33,18 +45,24 @@ func (s *Service) merged(tx *store.Tx, m contact.Merge) (any, error) {
 	if err != nil || len(runs) == 0 {
 		return shifted{}, err
 	}
-	there := map[id.ID]bool{}
-	rows, err := tx.Query("SELECT automation_id FROM run WHERE tenant_id=? AND contact_id=? AND completed_at IS NULL", m.Survivor)
-	rules, err := store.Collect(rows, err, func(rows *sql.Rows) (v id.ID, err error) { return v, rows.Scan(&v) })
+	there, enrolled := map[matter]bool{}, map[id.ID]bool{}
+	rows, err := tx.Query("SELECT automation_id, entity_schema, entity_id, enrollment FROM run WHERE tenant_id=? AND contact_id=? AND completed_at IS NULL", m.Survivor)
+	_, err = store.Collect(rows, err, func(rows *sql.Rows) (x struct{}, err error) {
+		var rule, entity id.ID
+		var schema string
+		var seat bool
+		if err = rows.Scan(&rule, store.Text(&schema), &entity, &seat); err == nil {
+			there[matterOf(rule, schema, entity)] = true
+			enrolled[rule] = enrolled[rule] || seat
+		}
+		return
+	})
 	if err != nil {
 		return nil, err
 	}
-	for _, rule := range rules {
-		there[rule] = true
-	}
 	t := &tally{}
 	for _, r := range runs {
-		if r.alive() && there[r.rule] {
+		if r.alive() && (there[matterOf(r.rule, r.schema, r.entity)] || r.enrolled && enrolled[r.rule]) {
 			if err := s.stopRun(tx, t, r, Aborted, ExitMerged, ""); err != nil {
 				return nil, err
 			}

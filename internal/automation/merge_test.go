@@ -109,3 +109,39 @@ func TestUnmerge(t *testing.T) {
 		}
 	})
 }
+
+// A failed run of somebody who was merged since is taken up again for the survivor; one
+// of a sequence in which the survivor is stays ended.
+func TestRetryBehindAMerge(t *testing.T) {
+	each(t, func(w *world) {
+		r := w.rule(`{"name":"Send","trigger":"go","nodes":[{"id":"s","type":"send_whatsapp","data":{"text":"hi"}},{"id":"w","type":"wait_reply","data":{"timeoutMinutes":30}},{"id":"g","type":"add_tag","data":{"tag":"{{reply}}"}}],
+			"edges":[{"source":"s","target":"w"},{"source":"w","target":"g"}]}`)
+		older, younger := w.two()
+		w.fire(Call{Trigger: "go", Phone: otherPhone})
+		w.settled()
+		run := w.wantStory(r.ID, "failed s=failed")
+		if _, err := w.Contacts.Merge(bg, w.Tenant, "key:test", older.Contact.ID, younger.Contact.ID); err != nil {
+			w.Fatal(err)
+		}
+		w.says("hello") // opens the window
+		w.settled()
+		got := w.must(w.s.Retry(bg, w.Tenant, "key:test", run.ID))
+		if got.Contact != older.Contact.ID {
+			w.Errorf("%+v", got)
+		}
+		if err := w.sound(); err != nil {
+			w.Error(err)
+		}
+		w.settled()
+		w.Clock.Advance(time.Second)
+		w.says("yes")
+		w.settled()
+		w.wantStory(r.ID, "completed s=retried s=completed w=completed g=completed")
+		if got := w.tags(older.Contact.ID); !slices.Contains(got, "yes") {
+			w.Errorf("%q", got)
+		}
+		if err := w.sound(); err != nil {
+			w.Error(err)
+		}
+	})
+}

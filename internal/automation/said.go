@@ -92,6 +92,11 @@ func lastOf(tx *store.Tx, o *occurrence) (id.ID, error) {
 // addressed reads whom a payload names. nobody tells that it names somebody or
 // something that is not known, or two people.
 func (s *Service) addressed(tx *store.Tx, o *occurrence, payload map[string]any) (nobody bool, err error) {
+	for _, key := range []string{"runId", "leadId", "email"} {
+		if _, is := payload[key].(string); !is && payload[key] != nil {
+			return true, nil // it names somebody, but nobody of ours
+		}
+	}
 	text := func(key string) string {
 		v, _ := payload[key].(string)
 		return strings.TrimSpace(v)

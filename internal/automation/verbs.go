@@ -61,10 +61,10 @@ func (s *Service) Abort(ctx context.Context, tenant id.ID, actor string, run id.
 // row is a run's row, where a parameter's name hides the type.
 type row = run
 
-// verb carries out a person's order on a locked run.
+// verb carries out a person's order on a locked run, with its contact held.
 func (s *Service) verb(ctx context.Context, tenant, runID id.ID, f func(tx *store.Tx, t *tally, r *row) error) (Run, error) {
 	return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (Run, error) {
-		r, ok, err := lockRun(tx, runID)
+		r, _, ok, err := s.holdRun(tx, runID)
 		if err != nil {
 			return Run{}, err
 		}
@@ -185,12 +185,21 @@ func (s *Service) skipWaits(tx *store.Tx, t *tally, r *run) error {
 }
 
 // again opens a failed run: its failed nodes begin once more, unless an edge
-// "error" was followed from them. A run that never came to a node begins anew.
+// "error" was followed from them. A run that never came to a node begins anew. Whose
+// contact was merged since goes on for the survivor.
 func (s *Service) again(tx *store.Tx, t *tally, actor string, r *run) error {
 	if _, ok, err := s.graphOf(tx, r.rule, r.version); err != nil {
 		return err
 	} else if !ok {
 		return fault.New(fault.Conflict, "the automation of this run is gone; it cannot be retried")
+	}
+	if to, err := s.resolvedContact(tx, r.contact); err != nil {
+		return err
+	} else if to != r.contact {
+		if err := reassign(tx, r, r.contact, to); err != nil {
+			return err
+		}
+		r.contact = to
 	}
 	w, err := s.walk(tx, r, t)
 	if err != nil {

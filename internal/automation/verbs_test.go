@@ -170,7 +170,8 @@ func TestWaitEvent(t *testing.T) {
 			return got
 		}
 		for _, payload := range []map[string]any{{"phone": "+91 11111 22222"}, {"email": "nobody@example.com"}, {"leadId": id.New().String()}, {"leadId": "x"}, {"runId": id.New().String()}, {"phone": "1"},
-			{"phone": phone, "email": "nobody@example.com"}} {
+			{"phone": phone, "email": "nobody@example.com"}, {"leadId": "000000000000000000000000"}, {"runId": "000000000000000000000000"}, {"leadId": 5.0}, {"runId": true},
+			{"email": []any{"a@example.com"}}, {"phone": map[string]any{"n": 1.0}}} {
 			if got := say(r.ID, "payment.captured", payload); len(got) != 0 {
 				w.Errorf("%v resumed %v", payload, got)
 			}

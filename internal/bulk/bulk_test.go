@@ -237,6 +237,41 @@ func TestRecords(t *testing.T) {
 	})
 }
 
+// Runs about two contracts go on when the people behind them turn out to be one: each is
+// about something else.
+func TestRecordsOfPeopleWhoAreMerged(t *testing.T) {
+	each(t, func(w *world) {
+		a, b := w.person(), w.person()
+		var list []entity.Ref
+		for _, who := range []id.ID{a, b} {
+			rec, err := w.records.Create(bg, w.Tenant, "key:test", record.New{Schema: "contract", Attributes: map[string]any{
+				"customer": map[string]any{"$relation": []any{map[string]any{"entity_id": who.UUID()}}}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, entity.Ref{Schema: "contract", ID: rec.ID})
+		}
+		j := w.create(New{Rule: w.flow(waitingHour()), Refs: list, Approved: true})
+		j = w.drain(j.ID, 8)
+		if j.Started != 2 || j.Open != 2 {
+			t.Fatalf("%+v", j)
+		}
+		if _, err := w.Contacts.Merge(bg, w.Tenant, "key:test", a, b); err != nil {
+			t.Fatal(err)
+		}
+		for _, ref := range list {
+			it := w.items(j.ID)[ref.ID]
+			e, err := w.rules.Execution(bg, w.Tenant, it.Run)
+			if err != nil || it.Status != automation.ExecScheduled || e.Contact != a {
+				t.Errorf("%+v %+v %v", it, e, err)
+			}
+		}
+		if broken := w.sound(j.ID); len(broken) > 0 {
+			t.Error(broken)
+		}
+	})
+}
+
 // A follower may pass over entities, and a rule that goes away fails the job.
 func TestPassedOverAndFailed(t *testing.T) {
 	each(t, func(w *world) {

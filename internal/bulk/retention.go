@@ -4,15 +4,16 @@ import (
 	"context"
 	"time"
 
+	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/store"
 )
 
 const pruneBatch = 500 // entities of one transaction
 
-// Prune deletes jobs that ended longer ago than keep says, with their entities, over
-// every tenant, in small transactions; zero keeps them for ever. One of whose runs any
-// is open stays. It returns how many jobs went. What their owners keep, such as the
+// Prune deletes jobs that ended longer ago than keep says, with their entities, and
+// those that nobody has approved for as long, over every tenant, in small transactions;
+// zero keeps them for ever. One of whose runs any is open stays. It returns how many jobs went. What their owners keep, such as the
 // recipients of a campaign, stays as it is.
 func (s *Service) Prune(ctx context.Context, keep time.Duration) (jobs int64, err error) {
 	for keep > 0 {
@@ -34,14 +35,19 @@ func (s *Service) pruneSome(ctx context.Context, keep time.Duration, batch int) 
 		found, gone = false, false
 		var tenant, job id.ID
 		before := tx.Now().Add(-keep)
-		ok, err := store.Found(tx.System().QueryRow(`SELECT j.tenant_id, j.id FROM bulk_job j WHERE j.ended_at<?
-			AND NOT EXISTS (SELECT 1 FROM bulk_item i WHERE i.tenant_id=j.tenant_id AND i.job_id=j.id AND i.is_open) ORDER BY j.ended_at, j.id LIMIT 1`, before).Scan(&tenant, &job))
+		ok, err := store.Found(tx.System().QueryRow(`SELECT j.tenant_id, j.id FROM bulk_job j WHERE (j.ended_at<? OR j.status='approval' AND j.updated_at<?)
+			AND NOT EXISTS (SELECT 1 FROM bulk_item i WHERE i.tenant_id=j.tenant_id AND i.job_id=j.id AND i.is_open) ORDER BY j.updated_at, j.id LIMIT 1`, before, before).Scan(&tenant, &job))
 		if err != nil || !ok {
 			return err
 		}
 		found = true
 		t := tx.For(tenant)
 		if err := s.LockIn(t, job); err != nil {
+			return err
+		}
+		if j, err := get(t, job); fault.As(err) != nil || err == nil && j.Status != Approval && !j.Over() {
+			return nil // pruned by somebody else, or approved in this very moment
+		} else if err != nil {
 			return err
 		}
 		gone, err = pruneJob(t, job, batch)

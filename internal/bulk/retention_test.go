@@ -26,8 +26,9 @@ func (w *world) whole() {
 	}
 }
 
-// TestOldJobsGo prunes jobs that ended long ago, bit by bit, and leaves those that are
-// young, under way, or have a run that goes on.
+// TestOldJobsGo prunes jobs that ended long ago, bit by bit, and those that nobody has
+// approved for as long; it leaves those that are young, under way, or have a run that
+// goes on.
 func TestOldJobsGo(t *testing.T) {
 	each(t, func(w *world) {
 		const keep = 24 * time.Hour
@@ -58,6 +59,7 @@ func TestOldJobsGo(t *testing.T) {
 			t.Errorf("%d young jobs went: %v", n, err)
 		}
 		w.Clock.Advance(2 * keep)
+		fresh := w.create(New{Rule: w.flow(tagging()), Refs: refs(who[:2]...)})
 		young := w.drain(w.create(New{Rule: w.flow(tagging()), Refs: refs(who[:2]...), Approved: true}).ID, 8)
 		if n, err := w.s.Prune(bg, 0); n != 0 || err != nil {
 			t.Errorf("%d jobs went that are kept for ever: %v", n, err)
@@ -76,14 +78,14 @@ func TestOldJobsGo(t *testing.T) {
 			}
 			w.whole()
 		}
-		if jobs != 2 || steps != 5 {
+		if jobs != 3 || steps != 6 {
 			t.Errorf("%d jobs went in %d steps", jobs, steps)
 		}
-		for _, j := range []Job{done, cut} {
+		for _, j := range []Job{done, cut, waits} {
 			_, err := w.s.Get(w.DB.Read(bg, w.Tenant), j.ID)
 			wantFault(t, err, fault.NotFound, "", "bulk job")
 		}
-		for _, j := range []Job{open, waits, young} {
+		for _, j := range []Job{open, fresh, young} {
 			w.get(j.ID)
 		}
 		if n := w.Count(w, "bulk_item", "1=1"); n != 3+2 {

@@ -111,5 +111,6 @@ type Recipient struct {
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
 
-	starts int // how often it was started
+	starts int   // how often it was started
+	place  int64 // in the campaign's list; it stays when the entity is merged
 }

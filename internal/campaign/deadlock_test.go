@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"parley/internal/campaign"
 	"parley/internal/clock"
 	"parley/internal/conversation/convtest"
 	"parley/internal/fault"
 	"parley/internal/id"
+	"parley/internal/store"
 	"parley/internal/store/storetest"
 )
 
@@ -110,10 +112,74 @@ func TestMergesBesideActivations(t *testing.T) {
 			w.check(err)
 		}
 	}
-	// Whoever waited for an id while it was merged away goes on to the survivor's lock
-	// with it; that may still meet a batch that names both. It is tried again.
+	// A batch that names somebody who is merged away between its look at where ids lead
+	// and its locks takes the survivor's lock behind those of others. That may still meet
+	// another such one; it is tried again, and then sees the merge at once.
 	if n := w.deadlocks() - before; n > rounds {
 		t.Errorf("%d deadlocks", n)
 	}
 	w.whole()
+}
+
+// TestMergesMeetInOneOrder merges two pairs at once. One merge ends a run since the
+// survivor has one that goes on, the other since the campaign was successful with the
+// survivor: both write the rule's counters before they take the tenant's lane of
+// segments, so that neither is undone for a deadlock.
+func TestMergesMeetInOneOrder(t *testing.T) {
+	now := clock.NewFake(convtest.Start)
+	w := newWorld(t, storetest.Postgres(t, storetest.Clock(now), storetest.Once()), now)
+	rule := w.rule(waits)
+	c := w.campaign("x", rule.ID)
+	w.exec("UPDATE campaign SET status='active' WHERE tenant_id=? AND id=?", c.ID)
+	people := make([]id.ID, 4)
+	for i := range people {
+		people[i] = w.person(fmt.Sprint("P", i), "x")
+		w.add(c.ID, people[i], campaign.NewRecipient{AutomationStatus: campaign.Failed, Execution: "e"})
+	}
+	_, err := w.s.Retrigger(bg, w.Tenant, actor, c.ID, people)
+	w.check(err)
+	w.work(func() bool { return w.Count(w, "run", "status='waiting'") == 4 })
+	success := campaign.Success
+	_, err = w.s.ChangeRecipient(bg, w.Tenant, actor, c.ID, people[2], campaign.RecipientChange{AutomationStatus: &success})
+	w.check(err)
+	w.exec("DELETE FROM run_branch WHERE tenant_id=? AND run_id IN (SELECT id FROM run WHERE tenant_id=?1 AND contact_id=?)", people[2])
+	w.exec("UPDATE run SET status='completed', completed_at=1 WHERE tenant_id=? AND contact_id=?", people[2])
+	before := w.deadlocks()
+	held, release, ended := make(chan struct{}), make(chan struct{}), make(chan error, 3)
+	go func() {
+		ended <- w.DB.Write(bg, w.Tenant, func(tx *store.Tx) error {
+			_, err := tx.Exec("UPDATE automation SET updated_at=updated_at WHERE tenant_id=? AND id=?", rule.ID)
+			close(held)
+			<-release
+			return err
+		})
+	}()
+	<-held
+	for i := range 2 {
+		go func() {
+			_, err := w.Contacts.Merge(bg, w.Tenant, actor, people[2*i], people[2*i+1])
+			ended <- err
+		}()
+		w.waiting(i + 1)
+	}
+	close(release)
+	for range 3 {
+		w.check(<-ended)
+	}
+	if n := w.deadlocks() - before; n != 0 {
+		t.Errorf("%d deadlocks", n)
+	}
+}
+
+// waiting waits until n transactions wait for locks.
+func (w *world) waiting(n int) {
+	w.Helper()
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); {
+		var have int
+		w.check(w.r().All().QueryRow("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type='Lock' AND datname=current_database()").Scan(&have))
+		if have >= n {
+			return
+		}
+	}
+	w.Fatalf("%d transactions never waited for a lock", n)
 }

@@ -52,7 +52,7 @@ func (s *Service) begin(tx *store.Tx, j bulk.Job, batch []bulk.Item) ([]bool, er
 	if err != nil {
 		return nil, err
 	}
-	var rows [][]any
+	var news []Recipient
 	met := map[id.ID]bool{}
 	for i, it := range batch {
 		at := living[it.Entity]
@@ -64,8 +64,7 @@ func (s *Service) begin(tx *store.Tx, j bulk.Job, batch []bulk.Item) ([]bool, er
 		v, known := have[at]
 		switch {
 		case !known:
-			v = Recipient{Campaign: j.Owner, Entity: at, Schema: it.Schema, Title: title(doc), AutomationStatus: Pending, starts: 1, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
-			rows = append(rows, v.values())
+			news = append(news, Recipient{Campaign: j.Owner, Entity: at, Schema: it.Schema, Title: title(doc), AutomationStatus: Pending, starts: 1, CreatedAt: tx.Now(), UpdatedAt: tx.Now()})
 		case v.AutomationStatus == "" || v.AutomationStatus == Cancelled:
 			v.AutomationStatus, v.Run, v.Execution = Pending, id.Zero, ""
 			v.starts++
@@ -77,8 +76,7 @@ func (s *Service) begin(tx *store.Tx, j bulk.Job, batch []bulk.Item) ([]bool, er
 		}
 		start[i] = true
 	}
-	_, err = store.InsertRows(tx, "campaign_recipient (tenant_id, "+recipientColumns+", folded)", rows, "")
-	return start, err
+	return start, putMany(tx, j.Owner, news)
 }
 
 // heldOf is living for whoever is to lock recipients: the people are held first, as a

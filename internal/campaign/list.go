@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"slices"
 	"strings"
-	"time"
 
 	"parley/internal/contact"
 	"parley/internal/fault"
@@ -61,7 +60,7 @@ func tally(r store.Reader, cid id.ID) ([]pair, error) {
 }
 
 // Recipients lists a campaign's recipients, those who came first before the others:
-// who comes meanwhile is on the last page. Faults: NotFound; Invalid naming "limit",
+// who comes meanwhile is on a later page, whenever the commit is. Faults: NotFound; Invalid naming "limit",
 // "q", "automation_status", "portal_status", "email_status", or "next" for a cursor of other filters.
 func (s *Service) Recipients(r store.Reader, q RecipientQuery) (RecipientPage, error) {
 	page := RecipientPage{Recipients: []Recipient{}}
@@ -72,35 +71,27 @@ func (s *Service) Recipients(r store.Reader, q RecipientQuery) (RecipientPage, e
 	if _, err := read(r, q.Campaign, ""); err != nil {
 		return page, err
 	}
-	pairs, err := tally(r, q.Campaign)
-	if err != nil {
-		return page, err
-	}
-	pairs = slices.DeleteFunc(pairs, func(p pair) bool {
-		return len(q.Automation) > 0 && !slices.Contains(q.Automation, p.automation) || len(q.Portal) > 0 && !slices.Contains(q.Portal, p.portal)
-	})
-	if len(pairs) == 0 || len(q.Email) > 0 {
+	if len(q.Email) > 0 {
 		return page, nil
 	}
 	words := ""
 	if q.Q != "" {
 		words = "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(contact.Fold(q.Q)) + "%"
 	}
-	if page.Total, err = q.total(r, pairs, words); err != nil {
+	if page.Total, err = q.total(r, words); err != nil {
 		return page, err
 	}
-	if page.Recipients, err = q.page(r, pairs, words, after); err != nil {
+	if page.Recipients, err = q.page(r, words, after); err != nil {
 		return page, err
 	}
 	if len(page.Recipients) > q.Limit {
 		page.Recipients = page.Recipients[:q.Limit]
-		last := page.Recipients[q.Limit-1]
-		page.Next = q.cursor(place{last.CreatedAt, last.Entity})
+		page.Next = q.cursor(page.Recipients[q.Limit-1].place)
 	}
 	return page, nil
 }
 
-func (q *RecipientQuery) check() (after place, err error) {
+func (q *RecipientQuery) check() (after int64, err error) {
 	var bad fault.Collector
 	if q.Limit < 1 || q.Limit > MaxPage {
 		bad.Add(fault.Field("limit", "limit must be between 1 and %d", MaxPage))
@@ -130,51 +121,82 @@ func (q *RecipientQuery) check() (after place, err error) {
 	return after, nil
 }
 
-func (q *RecipientQuery) total(r store.Reader, pairs []pair, words string) (n int64, err error) {
-	if words == "" {
-		for _, p := range pairs {
+func (q *RecipientQuery) total(r store.Reader, words string) (n int64, err error) {
+	if words != "" {
+		where, args := q.where(words)
+		err = r.QueryRow("SELECT COUNT(*) FROM campaign_recipient WHERE "+where, args...).Scan(&n)
+		return n, err
+	}
+	pairs, err := tally(r, q.Campaign)
+	for _, p := range pairs {
+		if has(q.Automation, p.automation) && has(q.Portal, p.portal) {
 			n += p.n
 		}
-		return n, nil
 	}
-	var in []string
-	args := []any{q.Campaign, words}
-	for _, p := range pairs {
-		in, args = append(in, "(?,?)"), append(args, p.automation, p.portal)
-	}
-	err = r.QueryRow("SELECT COUNT(*) FROM campaign_recipient WHERE tenant_id=? AND campaign_id=? AND merged_into IS NULL AND folded LIKE ? ESCAPE '\\' AND (automation_status, portal_status) IN (VALUES "+
-		strings.Join(in, ",")+")", args...).Scan(&n)
 	return n, err
 }
 
-// page reads one recipient more than the page holds: one walk of
-// campaign_recipient_list for each pair, put together.
-func (q *RecipientQuery) page(r store.Reader, pairs []pair, words string, after place) ([]Recipient, error) {
+// has tells whether a filter lets a status through.
+func has(filter []string, status string) bool {
+	return len(filter) == 0 || slices.Contains(filter, status)
+}
+
+// where selects what the filters let through.
+func (q *RecipientQuery) where(words string) (text string, args []any) {
+	text, args = "tenant_id=? AND campaign_id=? AND merged_into IS NULL", []any{q.Campaign}
+	for _, f := range []struct {
+		column string
+		list   []string
+	}{{"automation_status", q.Automation}, {"portal_status", q.Portal}} {
+		if len(f.list) == 0 {
+			continue
+		}
+		text += " AND " + f.column + " IN (?" + strings.Repeat(",?", len(f.list)-1) + ")"
+		for _, v := range f.list {
+			args = append(args, v)
+		}
+	}
+	if words != "" {
+		text, args = text+` AND folded LIKE ? ESCAPE '\'`, append(args, words)
+	}
+	return text, args
+}
+
+// page reads one recipient more than the page holds: a walk of campaign_recipient_place,
+// or, where statuses are asked for, one of campaign_recipient_list for each pair of
+// them, put together. It asks for every pair that the filters let through, also for
+// those that nobody has: somebody may take one while it reads.
+func (q *RecipientQuery) page(r store.Reader, words string, after int64) ([]Recipient, error) {
+	all := []RecipientQuery{*q}
+	if len(q.Automation)+len(q.Portal) > 0 {
+		all = all[:0]
+		for _, a := range statuses(q.Automation, AutomationStatuses) {
+			for _, p := range statuses(q.Portal, PortalStatuses) {
+				all = append(all, RecipientQuery{Campaign: q.Campaign, Automation: []string{a}, Portal: []string{p}})
+			}
+		}
+	}
 	var parts []string
 	var args []any
-	for _, p := range pairs {
-		part := "SELECT " + recipientColumns + " FROM campaign_recipient WHERE tenant_id=? AND campaign_id=? AND merged_into IS NULL AND automation_status=? AND portal_status=?"
-		args = append(args, q.Campaign, p.automation, p.portal)
-		if !after.at.IsZero() {
-			part, args = part+" AND (created_at, entity_id) > (?,?)", append(args, after.at, after.entity.String())
-		}
-		if words != "" {
-			part, args = part+` AND folded LIKE ? ESCAPE '\'`, append(args, words)
-		}
-		parts = append(parts, "SELECT * FROM ("+part+" ORDER BY created_at, entity_id LIMIT ?) x")
-		args = append(args, q.Limit+1)
+	for _, one := range all {
+		where, values := one.where(words)
+		parts = append(parts, "SELECT * FROM (SELECT "+recipientColumns+" FROM campaign_recipient WHERE "+where+" AND place>? ORDER BY place LIMIT ?) x")
+		args = append(append(args, values...), after, q.Limit+1)
 	}
-	rows, err := r.Query(strings.Join(parts, " UNION ALL ")+" ORDER BY created_at, entity_id LIMIT ?", append(args, q.Limit+1)...)
+	rows, err := r.Query(strings.Join(parts, " UNION ALL ")+" ORDER BY place LIMIT ?", append(args, q.Limit+1)...)
 	return store.Collect(rows, err, scanRecipient)
 }
 
-// place is where a recipient stands in the list.
-type place struct {
-	at     time.Time
-	entity id.ID
+// statuses are those that a filter lets through, each once; "" is one too.
+func statuses(filter, known []string) []string {
+	if len(filter) == 0 {
+		return append([]string{""}, known...)
+	}
+	filter = slices.Sorted(slices.Values(filter))
+	return slices.Compact(filter)
 }
 
-const cursorBytes = 8 + 12 + 8
+const cursorBytes = 8 + 8
 
 // sum stands for the filters of a query.
 func (q *RecipientQuery) sum() []byte {
@@ -188,18 +210,17 @@ func (q *RecipientQuery) sum() []byte {
 	return h.Sum(nil)[:8]
 }
 
-func (q *RecipientQuery) cursor(p place) string {
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, cursorBytes), uint64(p.at.UnixMilli()))
-	b = append(append(b, p.entity[:]...), q.sum()...)
-	return base64.RawURLEncoding.EncodeToString(b)
+// cursor is the place of the last recipient that was seen, with the sum of the filters.
+func (q *RecipientQuery) cursor(place int64) string {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, cursorBytes), uint64(place))
+	return base64.RawURLEncoding.EncodeToString(append(b, q.sum()...))
 }
 
-func (q *RecipientQuery) place(text string) (p place, ok bool) {
+func (q *RecipientQuery) place(text string) (place int64, ok bool) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) != cursorBytes || string(b[20:]) != string(q.sum()) {
-		return p, false
+	if err != nil || len(b) != cursorBytes || string(b[8:]) != string(q.sum()) {
+		return 0, false
 	}
-	p.at = time.UnixMilli(int64(binary.BigEndian.Uint64(b))).UTC()
-	copy(p.entity[:], b[8:20])
-	return p, !p.at.IsZero()
+	place = int64(binary.BigEndian.Uint64(b))
+	return place, place > 0
 }

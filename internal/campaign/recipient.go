@@ -79,20 +79,25 @@ func (s *Service) AddRecipient(ctx context.Context, tenant id.ID, actor string, 
 // add writes a recipient for an entity; false when it is one already. Invalid naming
 // "entity_id".
 func (s *Service) add(tx *store.Tx, v *Recipient, ref entity.Ref) (bool, error) {
-	docs, err := s.entities.Documents(tx, ref.Schema, []id.ID{ref.ID})
+	v.Entity, v.Schema = ref.ID, ref.Schema
+	if ref.Schema == entity.Contact { // nobody renames the person or merges it away before the commit
+		held, err := s.hold(tx, []id.ID{ref.ID})
+		if err != nil {
+			return false, err
+		}
+		if to, ok := held[ref.ID]; ok {
+			v.Entity = to
+		}
+	}
+	docs, err := s.entities.Documents(tx, v.Schema, []id.ID{v.Entity})
 	if err != nil {
 		return false, err
 	}
-	doc, ok := docs[ref.ID]
+	doc, ok := docs[v.Entity]
 	if !ok {
 		return false, fault.Field("entity_id", "there is no entity of that id and schema")
 	}
-	v.Entity, v.Schema, v.Title = ref.ID, ref.Schema, title(doc)
-	if ref.Schema == entity.Contact { // nobody merges the person away before the commit
-		if v.Entity, err = s.contacts.HoldIn(tx, ref.ID); err != nil {
-			return false, err
-		}
-	}
+	v.Title = title(doc)
 	return put(tx, v)
 }
 

@@ -115,11 +115,11 @@ func object(m map[string]any) any {
 }
 
 const recipientColumns = "campaign_id, entity_id, entity_schema, title, automation_status, run_id, execution, starts, portal_status, portal_at, portal_state, " +
-	"ui_status, ui_at, ui_before, created_at, updated_at"
+	"ui_status, ui_at, ui_before, created_at, updated_at, place"
 
 func (v *Recipient) fields() []any {
 	return []any{&v.Campaign, &v.Entity, &v.Schema, &v.Title, &v.AutomationStatus, &v.Run, store.Text(&v.Execution), &v.starts, &v.PortalStatus, store.Time(&v.PortalAt),
-		store.JSON(&v.PortalState), &v.UIStatus, store.Time(&v.UIAt), store.Text(&v.UIBefore), store.Time(&v.CreatedAt), store.Time(&v.UpdatedAt)}
+		store.JSON(&v.PortalState), &v.UIStatus, store.Time(&v.UIAt), store.Text(&v.UIBefore), store.Time(&v.CreatedAt), store.Time(&v.UpdatedAt), &v.place}
 }
 
 func scanRecipient(rows *sql.Rows) (v Recipient, err error) { return v, rows.Scan(v.fields()...) }
@@ -143,17 +143,51 @@ func recipients(r store.Reader, cid id.ID, entities []id.ID, suffix string) (map
 	return out, nil
 }
 
+// places gives the next n places of a campaign's list and returns the first of them.
+// It holds the campaign's row until the commit: who adds others waits, so that nobody
+// comes later in a place before one that can be seen, and whoever takes the campaign
+// away waits too. NotFound naming "campaign".
+func places(tx *store.Tx, cid id.ID, n int) (first int64, err error) {
+	var last int64
+	ok, err := store.Found(tx.QueryRow("UPDATE campaign SET places=places+? WHERE tenant_id=? AND id=? AND deleted_at IS NULL RETURNING places", n, cid).Scan(&last))
+	if err == nil && !ok {
+		err = unknown()
+	}
+	return last - int64(n) + 1, err
+}
+
 // put writes a new recipient. It returns false when the entity is one already.
-func put(tx *store.Tx, v *Recipient) (bool, error) {
+func put(tx *store.Tx, v *Recipient) (fresh bool, err error) {
 	v.CreatedAt, v.UpdatedAt = tx.Now(), tx.Now()
-	n, err := tx.Exec("INSERT INTO campaign_recipient (tenant_id, "+recipientColumns+", folded) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING", v.values()...)
+	if v.place, err = places(tx, v.Campaign, 1); err != nil {
+		return false, err
+	}
+	n, err := tx.Exec("INSERT INTO campaign_recipient (tenant_id, "+recipientColumns+", folded) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING", v.values()...)
 	return n > 0, err
+}
+
+// putMany writes new recipients of a campaign, of whom none is one already.
+func putMany(tx *store.Tx, cid id.ID, list []Recipient) error {
+	if len(list) == 0 {
+		return nil
+	}
+	first, err := places(tx, cid, len(list))
+	if err != nil {
+		return err
+	}
+	rows := make([][]any, len(list))
+	for i := range list {
+		list[i].place = first + int64(i)
+		rows[i] = list[i].values()
+	}
+	_, err = store.InsertRows(tx, "campaign_recipient (tenant_id, "+recipientColumns+", folded)", rows, "")
+	return err
 }
 
 // values are those of recipientColumns and the folded title.
 func (v *Recipient) values() []any {
 	return []any{v.Campaign, v.Entity, v.Schema, v.Title, v.AutomationStatus, v.Run, store.NullText(v.Execution), v.starts, v.PortalStatus, v.PortalAt, object(v.PortalState),
-		v.UIStatus, v.UIAt, store.NullText(v.UIBefore), v.CreatedAt, v.UpdatedAt, contact.Fold(v.Title)}
+		v.UIStatus, v.UIAt, store.NullText(v.UIBefore), v.CreatedAt, v.UpdatedAt, v.place, contact.Fold(v.Title)}
 }
 
 // keep writes what may change of a recipient.

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"parley/internal/contact"
-	"parley/internal/entity"
 	"parley/internal/event"
 	"parley/internal/id"
 	"parley/internal/job"
@@ -46,6 +45,11 @@ func (s *Service) handleTitle(ctx context.Context, j *job.Job) error {
 		return nil // written by no version of ours
 	}
 	return s.db.Write(ctx, j.Tenant, func(tx *store.Tx) error {
+		if !e.Contact.IsZero() { // behind whoever changes them, so that the last word is the last title
+			if _, err := s.hold(tx, concerned(e)); err != nil {
+				return err
+			}
+		}
 		for _, who := range concerned(e) {
 			if err := s.refresh(tx, who); err != nil {
 				return err
@@ -61,13 +65,6 @@ func (s *Service) refresh(tx *store.Tx, who id.ID) error {
 	ok, err := store.Found(tx.QueryRow("SELECT entity_schema FROM campaign_recipient WHERE tenant_id=? AND entity_id=? LIMIT 1", who).Scan(&schema))
 	if err != nil || !ok {
 		return err
-	}
-	if schema == entity.Contact { // behind whoever changes it, so that the last word is the last title
-		if _, err := s.contacts.HoldIn(tx, who); gone(err) {
-			return nil
-		} else if err != nil {
-			return err
-		}
 	}
 	docs, err := s.entities.Documents(tx, schema, []id.ID{who})
 	doc, there := docs[who]

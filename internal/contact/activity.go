@@ -57,15 +57,15 @@ func (s *Service) RecordIn(tx *store.Tx, a Activity) (Activity, error) {
 	if tx.Dialect() == store.Postgres {
 		share = " FOR KEY SHARE"
 	}
-	for {
+	for again := false; ; {
 		n, err := tx.Exec("INSERT INTO activity (tenant_id, id, contact_id, type, title, body, metadata, performed_by, created_at) "+
 			"SELECT ?,?,id,?,?,?,?,?,? FROM contact WHERE tenant_id=? AND id=? AND erased_at IS NULL"+share,
 			a.ID, a.Type, a.Title, a.Body, store.JSON(a.Metadata), a.PerformedBy, a.CreatedAt, a.Contact)
 		if err != nil || n == 1 {
 			return a, err
 		}
-		to, err := resolve(tx, a.Contact)
-		if err == nil && to == a.Contact {
+		to, more, err := elsewhere(tx, a.Contact, &again)
+		if err == nil && !more {
 			err = fault.Unknown("contact")
 		}
 		if err != nil {

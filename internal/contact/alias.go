@@ -54,21 +54,38 @@ func (s *Service) HoldIn(tx *store.Tx, cid id.ID) (id.ID, error) {
 	if tx.Dialect() == store.Postgres {
 		share = " FOR KEY SHARE" // a merge deletes the row, and waits for us
 	}
-	for {
+	for again := false; ; {
 		var one int
 		ok, err := store.Found(tx.QueryRow("SELECT 1 FROM contact WHERE tenant_id=? AND id=? AND erased_at IS NULL"+share, cid).Scan(&one))
 		if err != nil || ok {
 			return cid, err
 		}
-		to, err := resolve(tx, cid)
+		to, more, err := elsewhere(tx, cid, &again)
+		if err == nil && !more {
+			err = fault.Unknown("contact")
+		}
 		if err != nil {
 			return cid, err
 		}
-		if to == cid {
-			return cid, fault.Unknown("contact")
-		}
 		cid = to
 	}
+}
+
+// elsewhere returns under which id a contact that was not met under cid, without its
+// lock, is to be looked for next; more is false when it is nowhere. An id that leads
+// nowhere is looked for once more: a merge may have been taken back between the two
+// looks. SQLite has one writer.
+func elsewhere(tx *store.Tx, cid id.ID, again *bool) (to id.ID, more bool, err error) {
+	if to, err = resolve(tx, cid); err != nil {
+		return cid, false, err
+	}
+	if to != cid {
+		*again = false
+		return to, true, nil
+	}
+	more = !*again && tx.Dialect() == store.Postgres
+	*again = true
+	return cid, more, nil
 }
 
 // locked takes the lock of the contact that an id leads to and reads it: what it

@@ -104,8 +104,10 @@ func (s *Service) take(tx *store.Tx, c *Contact, w Identity) (bool, error) {
 		}
 		if n++; at.Value == w.Value {
 			at.Claimed = true
-			_, err := tx.Exec("UPDATE identity SET claimed=? WHERE tenant_id=? AND contact_id=? AND kind=? AND value=?", true, c.ID, w.Kind, w.Value)
-			return true, err
+			if _, err := tx.Exec("UPDATE identity SET claimed=? WHERE tenant_id=? AND contact_id=? AND kind=? AND value=?", true, c.ID, w.Kind, w.Value); err != nil {
+				return false, err
+			}
+			return true, s.refuseAgain(tx, c.ID, w)
 		}
 	}
 	if n >= maxGathered {

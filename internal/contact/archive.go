@@ -87,14 +87,18 @@ func (s *Service) ArchiveIn(tx *store.Tx, actor string, cid id.ID) (Contact, err
 // earlier moment than the known one changes nothing. It appends no event:
 // whatever made the contact has its own. NotFound.
 func (s *Service) TouchIn(tx *store.Tx, cid id.ID, at time.Time) error {
-	for {
+	for again := false; ; {
 		n, err := tx.Exec("UPDATE contact SET last_contacted_at=?, updated_at=? WHERE tenant_id=? AND id=? AND erased_at IS NULL AND (last_contacted_at IS NULL OR last_contacted_at < ?)",
 			at, tx.Now(), cid, at)
 		if err != nil || n == 1 {
 			return err
 		}
-		to, err := exists(tx, cid)
-		if err != nil || to == cid {
+		to, more, err := elsewhere(tx, cid, &again)
+		if err != nil {
+			return err
+		}
+		if !more {
+			_, err := exists(tx, cid)
 			return err
 		}
 		cid = to

@@ -55,28 +55,35 @@ func (s *Service) arrive(tx *store.Tx, actor string, n New, known bool, complete
 		return Contact{}, false, err
 	}
 	kind, value := p.identity()
-	holder, err := claimant(tx, kind, value)
-	if err != nil {
-		return Contact{}, false, err
-	}
-	if holder.IsZero() {
-		c, ok, err := s.create(tx, p)
+	for range 20 {
+		holder, err := claimant(tx, kind, value)
 		if err != nil {
 			return Contact{}, false, err
 		}
-		if ok {
-			if err := complete(c, true); err != nil {
+		if holder.IsZero() {
+			c, ok, err := s.create(tx, p)
+			if err != nil {
 				return Contact{}, false, err
 			}
-			return c, true, s.append(tx, actor, "contact.created", c.ID)
+			if ok {
+				if err := complete(c, true); err != nil {
+					return Contact{}, false, err
+				}
+				return c, true, s.append(tx, actor, "contact.created", c.ID)
+			}
+			continue // somebody claimed it without the lock, between the look and the insert
 		}
-		// Somebody claimed it without the lock, between the look and the insert.
-		if holder, err = claimant(tx, kind, value); err != nil {
+		c, err := s.locked(tx, holder)
+		if err != nil {
 			return Contact{}, false, err
 		}
+		if !c.claims(kind, value) {
+			continue // given up by whoever had the contact's lock before us
+		}
+		c, err = s.meet(tx, actor, c, p, known, complete)
+		return c, false, err
 	}
-	c, err := s.meet(tx, actor, holder, p, known, complete)
-	return c, false, err
+	return Contact{}, false, fault.New(fault.Unavailable, "somebody else is changing the same person at this moment; try again")
 }
 
 // create writes a new contact, unless its identity is claimed meanwhile.
@@ -125,21 +132,18 @@ func (p *person) contact(tx *store.Tx) Contact {
 	return c
 }
 
-// meet deals with a person who turned out to be known.
-func (s *Service) meet(tx *store.Tx, actor string, holder id.ID, p person, known bool, complete Complete) (Contact, error) {
-	c, err := s.locked(tx, holder)
-	if err != nil {
-		return c, err
-	}
+// meet deals with a person who turned out to be known: c, whose lock is held.
+func (s *Service) meet(tx *store.Tx, actor string, c Contact, p person, known bool, complete Complete) (Contact, error) {
 	if !c.Archived() {
 		if !known {
 			kind, _ := p.identity()
-			return Contact{}, conflict(kind, holder)
+			return Contact{}, conflict(kind, c.ID)
 		}
 		return c, complete(c, false)
 	}
 	var news []event.New
 	var changed []string
+	var err error
 	c.ArchivedAt = time.Time{}
 	old := foundBy(c)
 	if !known {

@@ -130,34 +130,54 @@ func (b *crowd) look() error {
 	return nil
 }
 
-// meet reads the people who are known, and takes archived ones back, one by one.
+// meet locks and reads the people who are known, and takes archived ones back, one
+// by one.
 func (b *crowd) meet(s *Service, actor string) (map[id.ID]Contact, error) {
 	var ids []id.ID
-	var keys []string
-	first := map[id.ID]int{}
-	for i, p := range b.people {
-		if b.out[i].Err != nil {
-			continue
-		}
-		kind, value := p.identity()
-		cid, ok := b.claims[[2]string{kind, value}]
-		if _, seen := first[cid]; ok && !seen {
+	first, held := map[id.ID]int{}, map[id.ID]bool{}
+	for {
+		var keys []string
+		ids = ids[:0]
+		clear(first)
+		for i, p := range b.people {
+			if b.out[i].Err != nil {
+				continue
+			}
+			kind, value := p.identity()
+			cid, ok := b.claims[[2]string{kind, value}]
+			if _, seen := first[cid]; !ok || seen {
+				continue
+			}
 			first[cid] = i
-			ids, keys = append(ids, cid), append(keys, cid.String())
+			if ids = append(ids, cid); !held[cid] {
+				keys, held[cid] = append(keys, cid.String()), true
+			}
+		}
+		if len(keys) == 0 {
+			break
+		}
+		if err := b.tx.Lock("contact", keys...); err != nil {
+			return nil, err
+		}
+		if b.tx.Dialect() == store.SQLite { // nobody else writes
+			break
+		}
+		// Whoever had a lock before us may have merged the contact, or given the
+		// identity up.
+		clear(b.claims)
+		if err := b.look(); err != nil {
+			return nil, err
 		}
 	}
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	if err := b.tx.Lock("contact", keys...); err != nil {
-		return nil, err
-	}
-	known, err := s.GetMany(b.tx, ids) // by an old id too: it may have been merged before we had the lock
+	known, err := s.GetMany(b.tx, ids)
 	if err != nil {
 		return nil, err
 	}
 	for _, cid := range ids {
-		if c := known[cid]; c.ID != cid || c.Archived() {
+		if c := known[cid]; c.Archived() {
 			if known[cid], _, err = s.arrive(b.tx, actor, b.people[first[cid]].New, true, nil); err != nil {
 				return nil, err
 			}

@@ -186,3 +186,69 @@ func TestAnErasingIsOwedAgain(t *testing.T) {
 		}
 	})
 }
+
+// Whoever comes to claim the address of an erased person gets what that one refused,
+// also who had the address all the time while the other claimed it, or had it before.
+func TestClaimsBringRefusals(t *testing.T) {
+	const mail, number = "e@x.de", "9000000003"
+	type claim struct {
+		prepare func(w world, x contact.Contact) id.ID // who is to claim; nil: x
+		do      func(tx *store.Tx, w world, x contact.Contact) error
+	}
+	claims := map[string]claim{
+		"a lead": {do: func(tx *store.Tx, w world, x contact.Contact) error {
+			_, err := w.s.GatherIn(tx, actor, contact.Person{Phones: []string{x.Phone()}, Emails: []string{mail}})
+			return err
+		}},
+		"an amendment": {do: func(tx *store.Tx, w world, x contact.Contact) error {
+			_, _, err := w.s.AmendIn(tx, actor, x.ID, contact.Amendment{Email: mail})
+			return err
+		}},
+		"an update": {do: func(tx *store.Tx, w world, x contact.Contact) error {
+			_, _, err := w.s.UpdateIn(tx, actor, x.ID, contact.Patch{Email: ptr(mail)})
+			return err
+		}},
+		"a merge that is taken back": {
+			prepare: func(w world, x contact.Contact) id.ID {
+				b := w.must(w.create(contact.New{FirstName: "B", Phone: number}))
+				w.must(w.merge(x.ID, b.ID))
+				for _, phone := range []string{number, x.Phone()} { // what became the primary one is then given up
+					if _, _, err := w.update(x.ID, contact.Patch{Phone: ptr(phone)}); err != nil {
+						w.Fatal(err)
+					}
+				}
+				return b.ID
+			},
+			do: func(tx *store.Tx, w world, x contact.Contact) error {
+				_, _, err := w.s.UnmergeIn(tx, actor, x.ID)
+				return err
+			}},
+	}
+	each(t, func(w world) {
+		for name, c := range claims {
+			w := newWorld(w.T, w.db)
+			y := w.must(w.create(contact.New{FirstName: "Y", Phone: "9000000001", Email: mail}))
+			x := w.must(w.create(contact.New{FirstName: "X", Phone: "9000000002", Email: mail}))
+			who := x.ID
+			if c.prepare != nil {
+				who = c.prepare(w, x)
+			}
+			if _, _, err := w.update(y.ID, contact.Patch{Phone: ptr(number)}); err != nil && c.prepare != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.consent(y.ID, contact.Consent{Channel: "whatsapp", State: contact.Out, Source: "x"}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.s.Erase(bg, w.tenant, actor, y.ID); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.db.Write(bg, w.tenant, func(tx *store.Tx) error { return c.do(tx, w, x) }); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := w.s.Refused(w.db.Read(bg, w.tenant), who, "whatsapp", contact.Marketing); err != nil || !out {
+				t.Errorf("after %s it is refused: %v %v", name, out, err)
+			}
+			wholeness(w, w.Errorf)
+		}
+	})
+}

@@ -121,7 +121,7 @@ func (c *Contact) arrange() {
 func (g *gathering) enrich(s *Service, tx *store.Tx, actor string, c *Contact) ([]event.New, error) {
 	old := foundBy(*c)
 	var changed []string
-	var lacks []Identity
+	var lacks, got []Identity
 	for _, w := range append(slices.Clone(g.ways), g.nins...) {
 		at := slices.IndexFunc(c.Identities, func(i Identity) bool { return i.Kind == w.Kind && i.Value == w.Value })
 		switch {
@@ -132,6 +132,7 @@ func (g *gathering) enrich(s *Service, tx *store.Tx, actor string, c *Contact) (
 				return nil, err
 			}
 			c.Identities[at].Claimed = true
+			got = append(got, w)
 		default:
 			continue
 		}
@@ -145,7 +146,7 @@ func (g *gathering) enrich(s *Service, tx *store.Tx, actor string, c *Contact) (
 		}
 		return nil, err
 	}
-	for _, i := range lacks {
+	for _, i := range append(got, lacks...) {
 		if err := s.refuseAgain(tx, c.ID, i); err != nil {
 			return nil, err
 		}

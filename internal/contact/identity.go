@@ -14,6 +14,11 @@ func (c *Contact) findableWithout(kind, value string) bool {
 	})
 }
 
+// claims reports whether c is who an identity finds.
+func (c *Contact) claims(kind, value string) bool {
+	return slices.ContainsFunc(c.Identities, func(i Identity) bool { return i.Claimed && i.Kind == kind && i.Value == value })
+}
+
 func (c *Contact) forget(kind, value string) {
 	c.Identities = slices.DeleteFunc(c.Identities, func(i Identity) bool { return i.Kind == kind && i.Value == value })
 }

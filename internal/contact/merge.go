@@ -185,6 +185,11 @@ func (s *Service) mergeTwo(tx *store.Tx, actor string, survivor, merged id.ID) (
 			return Contact{}, err
 		}
 	}
+	if !c.LastContactedAt.Equal(before.Contact.LastContactedAt) {
+		if err := contacted(tx, c); err != nil {
+			return Contact{}, err
+		}
+	}
 	if c, err = s.reindexed(tx, c.ID, foundBy(before.Contact)); err != nil {
 		return Contact{}, err
 	}
@@ -370,6 +375,9 @@ func (s *Service) moveRows(tx *store.Tx, m Merge, w *went) error {
 // rewrite is update for all that a merge changes.
 func rewrite(tx *store.Tx, c *Contact) error {
 	if err := update(tx, c); err != nil {
+		return err
+	}
+	if err := contacted(tx, *c); err != nil {
 		return err
 	}
 	return backdate(tx, *c)

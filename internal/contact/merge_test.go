@@ -342,3 +342,21 @@ func TestMergesBesideEverythingElse(t *testing.T) {
 func isFault(err error, code fault.Code) bool {
 	return fault.As(err) != nil && fault.As(err).Code == code
 }
+
+// A merge takes a survivor up again that was put away, and tells it; taken back, it
+// tells the opposite.
+func TestUnmergeTellsWhoIsPutAwayAgain(t *testing.T) {
+	each(t, func(w world) {
+		a := w.must(w.create(contact.New{FirstName: "A", Phone: "9000000001"}))
+		b := w.must(w.create(contact.New{FirstName: "B", Phone: "9000000002"}))
+		w.must(w.archive(a.ID))
+		w.must(w.merge(a.ID, b.ID))
+		if _, _, err := w.s.Unmerge(bg, w.tenant, actor, a.ID); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"contact.created", "contact.archived", "contact.unarchived", "contact.merged from:" + b.ID.String(), "contact.archived", "contact.unmerged restored:" + b.ID.String()}
+		if diff := cmp.Diff(want, w.events(a.ID)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package contact
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"parley/internal/id"
 	"parley/internal/store"
@@ -22,6 +23,9 @@ type Merge struct {
 // that they were written with.
 type Follower struct {
 	Name string // of the room; unique
+	// Last makes the room follow behind all others, for one that takes a lock of the
+	// whole tenant: what others wait for, such as the counters of a rule, is held then.
+	Last bool
 	// Merge moves the room's rows from m.Merged to m.Survivor and returns what it
 	// needs to give them back: ids, never values of people. It is kept as JSON. nil
 	// for a room that only erases.
@@ -41,8 +45,14 @@ type Follower struct {
 }
 
 // Follow makes a room take part in merges. Call it before the first use; rooms
-// follow in the order of their calls.
-func (s *Service) Follow(f Follower) { s.followers = append(s.followers, f) }
+// follow in the order of their calls, but for those that are Last.
+func (s *Service) Follow(f Follower) {
+	at := len(s.followers)
+	if last := slices.IndexFunc(s.followers, func(o Follower) bool { return o.Last }); !f.Last && last >= 0 {
+		at = last
+	}
+	s.followers = slices.Insert(s.followers, at, f)
+}
 
 // Merge makes one contact of two and returns it: the older id survives, the
 // other leads to it from now on. Merging what is one contact already changes

@@ -209,6 +209,11 @@ func (s *Service) phonePrefixes(r store.Reader, text string) ([]string, error) {
 	if key, err := s.KeyOf(r, text); err == nil {
 		out = append(out, key) // whole numbers fold
 	}
+	for _, d := range out {
+		if d = phone.Unmarked(d); len(d) >= minDigits {
+			out = append(out, d)
+		}
+	}
 	slices.Sort(out)
 	return slices.Compact(out), nil
 }

@@ -23,6 +23,7 @@ func TestCandidates(t *testing.T) {
 		add("bob", contact.New{FirstName: "Bob", LastName: "Annaberg", Phone: "+49 151 12345678", Email: "bob+1@acme.co.uk"})
 		add("li", contact.New{FirstName: "李雷", Phone: "9000000001", Email: "a.berg@gmail.com"})
 		add("dev", contact.New{FirstName: "देवी", LastName: "Brown", Email: "dev@x.de"})
+		add("eva", contact.New{FirstName: "Eva", Phone: "+54 9 11 4552 0371"})
 		add("hash", contact.New{FirstName: "%_\\", LastName: "100%", Phone: "12"})
 		expect := func(query string, want ...string) {
 			w.Helper()
@@ -55,6 +56,10 @@ func TestCandidates(t *testing.T) {
 				phone = "0091 98765"
 			}
 			expect(phone, "ann")
+		}
+		// A mobile of Argentina is found as it is shown, with its mark, and without.
+		for _, phone := range []string{"+54 9 11 4552 0371", "+54 9 11 4552", "54911", "+5491", "0054 9 11 45", "+54 11 45", "5411"} {
+			expect(phone, "eva")
 		}
 	})
 }

@@ -223,11 +223,19 @@ func insertTag(tx *store.Tx, cid id.ID, tag string) (bool, error) {
 	return n == 1, err
 }
 
+// update writes a contact's own row, but for when it was contacted last: whoever says
+// that to somebody has no lock of the contact (see TouchIn and contacted).
 func update(tx *store.Tx, c *Contact) error {
 	c.UpdatedAt = tx.Now()
-	_, err := tx.Exec("UPDATE contact SET first_name=?, last_name=?, search_name=?, source=?, assigned_to=?, refs=?, extra=?, attributes=?, score=?, last_contacted_at=?, archived_at=?, updated_at=? WHERE tenant_id=? AND id=?",
+	_, err := tx.Exec("UPDATE contact SET first_name=?, last_name=?, search_name=?, source=?, assigned_to=?, refs=?, extra=?, attributes=?, score=?, archived_at=?, updated_at=? WHERE tenant_id=? AND id=?",
 		c.FirstName, c.LastName, searchName(c), c.Source, store.NullText(c.AssignedTo), store.JSON(c.Refs), store.JSON(c.Extra), store.JSON(c.Attributes),
-		c.Score, c.LastContactedAt, c.ArchivedAt, c.UpdatedAt, c.ID)
+		c.Score, c.ArchivedAt, c.UpdatedAt, c.ID)
+	return err
+}
+
+// contacted writes when a contact was contacted last.
+func contacted(tx *store.Tx, c Contact) error {
+	_, err := tx.Exec("UPDATE contact SET last_contacted_at=? WHERE tenant_id=? AND id=?", c.LastContactedAt, c.ID)
 	return err
 }
 

@@ -87,6 +87,13 @@ func (s *Service) remembered(tx *store.Tx, identities []Identity) ([]Consent, er
 	return out, nil
 }
 
+// RefusedAtIn is Refused for an address that no contact has: whether somebody who
+// was erased refused messages of a purpose under it.
+func (s *Service) RefusedAtIn(tx *store.Tx, at Identity, channel, purpose string) (bool, error) {
+	list, err := s.remembered(tx, []Identity{at})
+	return slices.ContainsFunc(list, func(c Consent) bool { return c.Channel == channel && (purpose == "" || c.Purpose == purpose) }), err
+}
+
 // refuseAtFirst gives a new contact the refusals that are remembered of its
 // addresses. It is no change of mind, so no event tells it.
 func (s *Service) refuseAtFirst(tx *store.Tx, c Contact) error {

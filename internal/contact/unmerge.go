@@ -17,7 +17,8 @@ import (
 // the survivor; a field of it that was changed since keeps its value; a refusal
 // since holds for both. An identity returns to the restored contact, unclaimed
 // when somebody else has claimed it since. It appends contact.unmerged with
-// "restored:<id>". Faults: NotFound; Conflict with Reason "not_merged" when
+// "restored:<id>", and before it contact.archived when the merge had taken the
+// survivor up again. Faults: NotFound; Conflict with Reason "not_merged" when
 // nothing was merged into the contact; Conflict with Reason "identity" when one of
 // the two could not be found by anything afterwards.
 func (s *Service) UnmergeIn(tx *store.Tx, actor string, survivor id.ID) (remaining, restored Contact, err error) {
@@ -61,6 +62,15 @@ func (s *Service) UnmergeIn(tx *store.Tx, actor string, survivor id.ID) (remaini
 	if restored, err = s.reindexed(tx, m.Merged, foundBy(other)); err != nil {
 		return Contact{}, Contact{}, err
 	}
+	for _, i := range restored.Identities {
+		if !i.Claimed {
+			continue
+		}
+		// Somebody who was erased since may have claimed what was given up.
+		if err := s.refuseAgain(tx, m.Merged, i); err != nil {
+			return Contact{}, Contact{}, err
+		}
+	}
 	for _, f := range s.followers {
 		at := slices.IndexFunc(e.Went.Rooms, func(r roomShift) bool { return r.Room == f.Name })
 		if at < 0 {
@@ -72,6 +82,11 @@ func (s *Service) UnmergeIn(tx *store.Tx, actor string, survivor id.ID) (remaini
 	}
 	if _, err := tx.Exec("UPDATE contact_merge SET undone_at=?, undone_by=? WHERE tenant_id=? AND id=?", tx.Now(), actor, m.ID); err != nil {
 		return Contact{}, Contact{}, err
+	}
+	if remaining.Archived() && !now.Archived() { // the merge had told the opposite
+		if err := s.append(tx, actor, "contact.archived", m.Survivor); err != nil {
+			return Contact{}, Contact{}, err
+		}
 	}
 	return remaining, restored, s.append(tx, actor, "contact.unmerged", m.Survivor, "restored:"+m.Merged.String())
 }

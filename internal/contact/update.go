@@ -43,6 +43,11 @@ func (s *Service) UpdateIn(tx *store.Tx, actor string, cid id.ID, p Patch) (c Co
 	if err := update(tx, &c); err != nil {
 		return Contact{}, nil, err
 	}
+	if slices.Contains(changed, "lastContactedAt") {
+		if err := contacted(tx, c); err != nil {
+			return Contact{}, nil, err
+		}
+	}
 	if err := reindex(tx, old, c); err != nil {
 		return Contact{}, nil, err
 	}
@@ -202,7 +207,8 @@ func (s *Service) changeIdentities(tx *store.Tx, c *Contact, p Patch) (changed [
 			did, err = dropIdentity(tx, c, kind)
 		} else {
 			want := Identity{Kind: kind, Value: value, Raw: raw, Primary: true}
-			if did, err = setIdentity(tx, c, want); err == nil && did {
+			had := c.claims(kind, value)
+			if did, err = setIdentity(tx, c, want); err == nil && (did || !had && c.claims(kind, value)) {
 				err = s.refuseAgain(tx, c.ID, want)
 			}
 		}

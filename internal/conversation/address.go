@@ -1,10 +1,12 @@
 package conversation
 
 import (
+	"slices"
 	"strings"
 
 	"parley/internal/contact"
 	"parley/internal/fault"
+	"parley/internal/id"
 	"parley/internal/store"
 )
 
@@ -31,8 +33,10 @@ func (s *Service) stranger(kind, address, name string) contact.New {
 	return n
 }
 
-// isAt reports whether an address is the primary one of a contact.
-func isAt(p contact.Contact, ident, address string) bool { return primary(p, ident) == address }
+// claims reports whether an address is one of those by which a contact is found.
+func claims(p contact.Contact, ident, address string) bool {
+	return slices.ContainsFunc(p.Identities, func(i contact.Identity) bool { return i.Kind == ident && i.Value == address && i.Claimed })
+}
 
 // primary is the address by which a contact is reached on channels of a kind of
 // identity, "" without one.
@@ -43,6 +47,20 @@ func primary(p contact.Contact, ident string) string {
 		}
 	}
 	return ""
+}
+
+// whoIn returns who claims an address, zero for nobody: then nobody comes to claim it
+// until the commit either, and whoever does later finds the conversation that began.
+func (s *Service) whoIn(tx *store.Tx, ident, address string) (id.ID, error) {
+	p, found, err := s.contacts.Find(tx, ident, address)
+	if err != nil || found || tx.Dialect() == store.SQLite {
+		return p.ID, err
+	}
+	if err := s.contacts.LockWaysIn(tx, []contact.Identity{{Kind: ident, Value: address}}); err != nil {
+		return id.Zero, err
+	}
+	p, _, err = s.contacts.Find(tx, ident, address)
+	return p.ID, err
 }
 
 // keyOf is an address that a caller gives, as we write it.

@@ -43,12 +43,15 @@ func OptedOut(purpose string) string {
 	return "the contact has opted out of messages on this channel"
 }
 
-// consentIn refuses a message to a person who wants none of its purpose.
-func (s *Service) consentIn(tx *store.Tx, t target, purpose string) error {
+// consentIn refuses a message to a person who wants none of its purpose. At an
+// address that nobody has, what an erased person refused still counts.
+func (s *Service) consentIn(tx *store.Tx, t target, purpose string) (err error) {
+	var out bool
 	if t.contact.IsZero() {
-		return nil
+		out, err = s.contacts.RefusedAtIn(tx, contact.Identity{Kind: s.identityOf(t.channel), Value: t.address}, t.channel, purpose)
+	} else {
+		out, err = s.Refused(tx, t.contact, t.channel, purpose)
 	}
-	out, err := s.Refused(tx, t.contact, t.channel, purpose)
 	if err == nil && out {
 		err = fault.New(fault.Forbidden, "%s", OptedOut(purpose)).Because("consent")
 	}

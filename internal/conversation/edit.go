@@ -49,12 +49,8 @@ func (s *Service) openIn(tx *store.Tx, actor string, o Open) (Conversation, bool
 		return Conversation{}, false, err
 	}
 	if o.Contact.IsZero() {
-		p, found, err := s.contacts.Find(tx, contact.Phone, address)
-		if err != nil {
+		if o.Contact, err = s.whoIn(tx, contact.Phone, address); err != nil {
 			return Conversation{}, false, err
-		}
-		if found {
-			o.Contact = p.ID
 		}
 	} else {
 		p, err := s.contacts.Get(tx, o.Contact)

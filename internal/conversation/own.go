@@ -21,6 +21,9 @@ func (s *Service) Serves(kind string) bool { return s.channels[kind] != nil }
 // messages wait to leave through it.
 func (s *Service) Disconnect(ctx context.Context, tenantID id.ID, _ string, accountID id.ID) error {
 	return s.db.Write(ctx, tenantID, func(tx *store.Tx) error {
+		if err := s.accounts.AloneIn(tx, accountID); err != nil { // whoever promises a message commits before we look
+			return err
+		}
 		waits, err := ledger.WaitsIn(tx, accountID)
 		if err != nil {
 			return err

@@ -143,9 +143,15 @@ func (in *intake) lockAhead(b channel.Batch) error {
 	if in.tx.Dialect() != store.Postgres || len(b.Messages)+len(b.Receipts)+len(b.Preferences) < 2 {
 		return nil // SQLite has one writer; one item takes its locks in one go
 	}
-	var phones, people []string
+	var phones, people, from []string
 	for _, m := range b.Messages {
-		address, phone, err := in.address(m.From)
+		from = append(from, m.From)
+	}
+	for _, p := range b.Preferences {
+		from = append(from, p.From)
+	}
+	for _, f := range from {
+		address, phone, err := in.address(f)
 		if err != nil {
 			return err
 		}
@@ -158,15 +164,6 @@ func (in *intake) lockAhead(b channel.Batch) error {
 		}
 		if found && !c.Contact.IsZero() {
 			people = append(people, c.Contact.String())
-		}
-	}
-	for _, p := range b.Preferences {
-		address, phone, err := in.address(p.From)
-		if err != nil {
-			return err
-		}
-		if phone {
-			phones = append(phones, address)
 		}
 	}
 	if err := in.s.contacts.LockWaysIn(in.tx, in.ways(phones)); err != nil {
@@ -287,7 +284,7 @@ func (in *intake) person(address string, phone bool, ms []channel.Incoming) (id.
 		}
 		p, err := in.s.contacts.Get(in.tx, c.Contact)
 		switch {
-		case err == nil && p.ErasedAt.IsZero() && (p.ArchivedAt.IsZero() || !isAt(p, in.ident, address)):
+		case err == nil && p.ErasedAt.IsZero() && (p.ArchivedAt.IsZero() || !claims(p, in.ident, address)):
 			return p.ID, nil
 		case err != nil && fault.As(err) == nil:
 			return id.Zero, err
@@ -361,10 +358,6 @@ func (in *intake) lock(addresses []string) error {
 // message stores one message that was not known before the locks were taken.
 func (in *intake) message(address string, m channel.Incoming) error {
 	now := in.tx.Now()
-	at := m.At
-	if at.Equal(at.Truncate(time.Second)) && now.Sub(at) < time.Second {
-		at = now // providers tell whole seconds: an answer must not seem older than what it answers
-	}
 	if !in.alone() { // somebody may have stored it before we had the locks
 		known, err := messageIDs(in.tx, "provider_id", []string{m.ProviderID})
 		if err != nil || len(known) > 0 {
@@ -372,6 +365,10 @@ func (in *intake) message(address string, m channel.Incoming) error {
 		}
 	}
 	c := in.convs[address]
+	at, err := in.moment(c, m.At)
+	if err != nil {
+		return err
+	}
 	if c == nil {
 		name := strings.TrimSpace(m.ProfileName)
 		begun, err := in.s.beginIn(in.tx, in.actor, in.account.Kind, in.account.ID, address, in.people[address], name)
@@ -411,6 +408,28 @@ func (in *intake) message(address string, m channel.Incoming) error {
 		return err
 	}
 	return in.s.noteIn(in.tx, in.account.Kind, "received", msg, at)
+}
+
+// moment is when a message was written. Providers tell whole seconds, and an answer
+// must not seem older than what it answers: it stands behind whatever the
+// conversation has of the same second, however late it is brought.
+func (in *intake) moment(c *Conversation, at time.Time) (time.Time, error) {
+	if !at.Equal(at.Truncate(time.Second)) {
+		return at, nil
+	}
+	if now := in.tx.Now(); at.IsZero() || now.Sub(at) < time.Second {
+		return now, nil
+	}
+	if c == nil || c.LastMessageAt.Before(at) {
+		return at, nil
+	}
+	var last time.Time
+	err := in.tx.QueryRow("SELECT MAX(created_at) FROM message WHERE tenant_id=? AND conversation_id=? AND created_at>=? AND created_at<?",
+		c.ID, at, at.Add(time.Second)).Scan(store.Time(&last))
+	if last.After(at) {
+		at = last
+	}
+	return at, err
 }
 
 // about is what rules may want to know of a message (platform reference §4.9,
@@ -472,24 +491,36 @@ func (in *intake) preferences(ps []channel.Preference) error {
 	ps = slices.Clone(ps)
 	slices.SortStableFunc(ps, func(a, b channel.Preference) int { return a.At.Compare(b.At) })
 	for _, p := range ps {
-		address, phone, err := in.address(p.From)
-		if err != nil || !phone {
-			return err
-		}
-		who, found, err := in.s.contacts.Find(in.tx, in.ident, address)
+		who, err := in.whose(p.From)
 		if err != nil {
 			return err
 		}
-		if !found {
+		if who.IsZero() {
 			continue
 		}
 		state := contact.Out
 		if p.Marketing {
 			state = contact.In
 		}
-		if err := in.s.stoppedIn(in.tx, who.ID, in.account.Kind, contact.Consent{State: state, At: p.At}); err != nil {
+		if err := in.s.stoppedIn(in.tx, who, in.account.Kind, contact.Consent{State: state, At: p.At}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// whose returns the contact whose consent counts for messages to an address: that
+// of the conversation there, since somebody may have linked it, else the one who
+// claims the address; zero for nobody.
+func (in *intake) whose(from string) (id.ID, error) {
+	address, known, err := in.address(from)
+	if err != nil {
+		return id.Zero, err
+	}
+	c, found, err := conversationByAddress(in.tx, in.account.Kind, address)
+	if err != nil || found && !c.Contact.IsZero() || !known {
+		return c.Contact, err
+	}
+	who, _, err := in.s.contacts.Find(in.tx, in.ident, address)
+	return who.ID, err
 }

@@ -164,16 +164,12 @@ func (s *Service) targetIn(tx *store.Tx, in Send) (target, error) {
 			t.contact = c.Contact
 		}
 	}
+	var err error
 	if t.contact.IsZero() {
-		c, found, err := s.contacts.Find(tx, s.identityOf(t.channel), t.address)
-		if err != nil {
+		if t.contact, err = s.whoIn(tx, s.identityOf(t.channel), t.address); err != nil {
 			return t, err
 		}
-		if found {
-			t.contact = c.ID
-		}
 	}
-	var err error
 	if t.contact, err = s.lockPlaceIn(tx, t.contact, t.channel, t.address); err != nil {
 		return t, err
 	}
@@ -188,7 +184,11 @@ func (s *Service) targetIn(tx *store.Tx, in Send) (target, error) {
 	if c.Account.IsZero() {
 		c.Account = in.Account
 	}
-	t.account, err = s.accountFor(tx, t.channel, c.Account)
+	for held := false; err == nil && !held; { // again for one that was disconnected at this moment
+		if t.account, err = s.accountFor(tx, t.channel, c.Account); err == nil {
+			held, err = s.accounts.HoldIn(tx, t.account.ID)
+		}
+	}
 	return t, err
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"parley/internal/contact"
 	"parley/internal/event"
+	"parley/internal/fault"
 	"parley/internal/id"
 	"parley/internal/store"
 )
@@ -102,7 +103,7 @@ func (s *Service) applyIn(tx *store.Tx, actor, channelKind string, m *Message, n
 		}
 	}
 	if forward && n.status == Failed && n.why != nil && n.why.Code != 0 && n.why.Code == optOutCodes[channelKind] && !m.Contact.IsZero() {
-		return s.stoppedIn(tx, m.Contact, channelKind, contact.Consent{State: contact.Out, At: n.at})
+		return unlessErased(s.stoppedIn(tx, m.Contact, channelKind, contact.Consent{State: contact.Out, At: n.at}))
 	}
 	return nil
 }
@@ -128,7 +129,8 @@ const maxNote = 4000
 var channelNames = map[string]string{"whatsapp": "WhatsApp"}
 
 // noteIn writes a message's entry in the contact's timeline; a status that has
-// none, and a message to nobody we know, write nothing.
+// none, and a message to nobody we know, write nothing. Nor does one whose contact
+// was erased: a conversation that was linked with another one keeps such messages.
 func (s *Service) noteIn(tx *store.Tx, channelKind, what string, m Message, at time.Time) error {
 	title, ok := notes[what]
 	if !ok || m.Contact.IsZero() {
@@ -146,9 +148,17 @@ func (s *Service) noteIn(tx *store.Tx, channelKind, what string, m Message, at t
 		a.Body = string(body[:min(len(body), maxNote)])
 	}
 	if _, err := s.contacts.RecordIn(tx, a); err != nil {
-		return err
+		return unlessErased(err)
 	}
 	return s.contacts.TouchIn(tx, m.Contact, at)
+}
+
+// unlessErased turns the fault of a contact that is not there any more into nothing.
+func unlessErased(err error) error {
+	if f := fault.As(err); f != nil && f.Code == fault.NotFound {
+		return nil
+	}
+	return err
 }
 
 // lockMessagesIn takes the locks that a change of messages needs, contacts

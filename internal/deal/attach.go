@@ -16,10 +16,13 @@ func (s *Service) AttachNewIn(tx *store.Tx, actor string, c contact.Contact) ([]
 		return nil, err
 	}
 	at, err := s.place(tx, id.Zero, id.Zero)
+	if err == nil {
+		at, err = s.hold(tx, at, id.Zero, id.Zero)
+	}
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.insertDeal(tx, c.ID, at, terms)
+	d, err := insertDeal(tx, c.ID, at, terms)
 	if err != nil {
 		return nil, err
 	}

@@ -148,7 +148,11 @@ func (s *Service) arrive(tx *store.Tx, actor string, n NewCard, by arrival) (car
 	var made, restored bool
 	complete := func(c contact.Contact, fresh bool) error {
 		if fresh {
-			d, err := s.insertDeal(tx, c.ID, at, terms)
+			var err error
+			if at, err = s.hold(tx, at, n.Pipeline, n.Stage); err != nil {
+				return err
+			}
+			d, err := insertDeal(tx, c.ID, at, terms)
 			if err != nil {
 				return err
 			}
@@ -178,10 +182,13 @@ func (s *Service) heal(tx *store.Tx, c contact.Contact) (card Card, made, restor
 	switch d := &card.Deal; {
 	case d.ID.IsZero():
 		at, err := s.place(tx, id.Zero, id.Zero)
+		if err == nil {
+			at, err = s.hold(tx, at, id.Zero, id.Zero)
+		}
 		if err != nil {
 			return Card{}, false, false, err
 		}
-		card.Deal, err = s.insertDeal(tx, c.ID, at, terms{currency: d.Currency})
+		card.Deal, err = insertDeal(tx, c.ID, at, terms{currency: d.Currency})
 		card.Pipeline, card.Stage = at.Pipeline, at.Stage
 		return card, true, false, err
 	case d.Status == Archived && !c.Archived():
@@ -309,13 +316,10 @@ func (d *Deal) row() []any {
 	return []any{d.ID, d.Contact, d.Pipeline, d.Stage, d.Status, d.Title, d.Value, d.Currency, d.Primary, d.EnteredStageAt, d.ConvertedAt, d.CreatedAt, d.UpdatedAt}
 }
 
-// insertDeal writes a contact's primary deal.
-func (s *Service) insertDeal(tx *store.Tx, cid id.ID, at placement, t terms) (Deal, error) {
+// insertDeal writes a contact's primary deal. The caller holds the stage.
+func insertDeal(tx *store.Tx, cid id.ID, at placement, t terms) (Deal, error) {
 	now := tx.Now()
 	d := newDeal(now, cid, at, t)
-	if err := holdStage(tx, d.Stage); err != nil {
-		return d, err
-	}
 	if _, err := tx.Exec("INSERT INTO "+dealInto+" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", d.row()...); err != nil {
 		return d, err
 	}

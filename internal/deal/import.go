@@ -45,14 +45,21 @@ const onPostgres = 500
 // An error means that the batches before it are stored; importing the same rows
 // again finishes the work.
 func (s *Service) Import(ctx context.Context, tenant id.ID, actor string, rows []NewCard) (ImportResult, error) {
+	return s.inBatches(rows, func(part []NewCard) (ImportResult, error) {
+		return store.Write(ctx, s.db, tenant, func(tx *store.Tx) (ImportResult, error) { return s.ImportIn(tx, actor, part) })
+	})
+}
+
+// inBatches hands rows to f, as many at a time as one transaction takes, and adds up
+// what became of them.
+func (s *Service) inBatches(rows []NewCard, f func(part []NewCard) (ImportResult, error)) (ImportResult, error) {
 	var all ImportResult
 	batch := ImportLimit
 	if s.db.Dialect() == store.Postgres {
 		batch = onPostgres
 	}
 	for from := 0; from < len(rows); from += batch {
-		part := rows[from:min(from+batch, len(rows))]
-		res, err := store.Write(ctx, s.db, tenant, func(tx *store.Tx) (ImportResult, error) { return s.ImportIn(tx, actor, part) })
+		res, err := f(rows[from:min(from+batch, len(rows))])
 		if err != nil {
 			return all, err
 		}
@@ -181,18 +188,21 @@ func (l *load) place(n NewCard) (placement, error) {
 // insert writes the deals of the contacts that are new.
 func (l *load) insert(out []contact.Ensured) (made []Deal, err error) {
 	var spans [][]any
-	held := map[id.ID]bool{}
+	held := map[[2]id.ID]placement{}
 	for i, row := range l.in {
 		if !out[i].Created {
 			continue
 		}
-		d := newDeal(l.tx.Now(), out[i].Contact.ID, l.at[row], l.terms[row])
-		if !held[d.Stage] {
-			if err := holdStage(l.tx, d.Stage); err != nil {
+		n := l.rows[row]
+		named := [2]id.ID{n.Pipeline, n.Stage}
+		at, ok := held[named]
+		if !ok {
+			if at, err = l.s.hold(l.tx, l.at[row], n.Pipeline, n.Stage); err != nil {
 				return nil, err
 			}
-			held[d.Stage] = true
+			held[named] = at
 		}
+		d := newDeal(l.tx.Now(), out[i].Contact.ID, at, l.terms[row])
 		made = append(made, d)
 		spans = append(spans, []any{d.ID, 0, d.Stage, d.EnteredStageAt})
 	}

@@ -101,6 +101,20 @@ func (s *Service) unmerge(tx *store.Tx, m contact.Merge, raw json.RawMessage) er
 	if err := json.Unmarshal(raw, &w); err != nil {
 		return err
 	}
+	if err := s.part(tx, m, w); err != nil {
+		return err
+	}
+	// Either may have been put away, or taken up again, by the merge or since.
+	for _, cid := range []id.ID{m.Survivor, m.Merged} {
+		if err := s.accord(tx, m.Actor, cid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part gives back the deals that a merge moved.
+func (s *Service) part(tx *store.Tx, m contact.Merge, w went) error {
 	have, err := contactDeals(tx, m.Survivor)
 	if err != nil {
 		return err
@@ -129,6 +143,48 @@ func (s *Service) unmerge(tx *store.Tx, m contact.Merge, raw json.RawMessage) er
 	}
 	stay[0].Primary, stay[0].UpdatedAt = true, tx.Now()
 	return s.hand(tx, m.Actor, stay[0])
+}
+
+// accord puts a contact's deals away when the contact is, and opens what was put away
+// with it when it is not.
+func (s *Service) accord(tx *store.Tx, actor string, cid id.ID) error {
+	c, err := s.contacts.Get(tx, cid)
+	if err != nil {
+		return err
+	}
+	all, err := contactDeals(tx, cid)
+	if err != nil || len(all) == 0 || !all[0].Primary {
+		return err
+	}
+	if !c.Archived() {
+		if all[0].Status != Archived {
+			return nil
+		}
+		return s.reopen(tx, actor, cid)
+	}
+	at := tx.Now()
+	if all[0].Status == Archived {
+		at = all[0].ArchivedAt // by which the others come back with it
+	}
+	for _, d := range all {
+		if d.Status == Archived {
+			continue
+		}
+		d.Status, d.ArchivedAt, d.UpdatedAt = Archived, at, tx.Now()
+		if err := putAway(tx, d); err != nil {
+			return err
+		}
+		if err := s.append(tx, actor, "deal.updated", d, "status"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putAway writes when a deal was put away.
+func putAway(tx *store.Tx, d Deal) error {
+	_, err := tx.Exec("UPDATE deal SET status=?, archived_at=?, updated_at=? WHERE tenant_id=? AND id=?", d.Status, d.ArchivedAt, d.UpdatedAt, d.ID)
+	return err
 }
 
 // further reads the ids of a contact's deals beside the primary one in a status.

@@ -1,6 +1,7 @@
 package deal_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -65,6 +66,51 @@ func TestMergedPeopleKeepBothDeals(t *testing.T) {
 			t.Errorf("%+v", c.Deal)
 		}
 		w.sound(t)
+	})
+}
+
+// Who is taken apart again is on the board or put away with all deals, as the person
+// is, whatever happened to the one that they were.
+func TestUnmergedDealsAreAsTheirPeople(t *testing.T) {
+	cases := map[string]struct {
+		before func(w world, a, b id.ID) // in the place of nothing
+		since  func(w world, a id.ID)
+		want   [2]bool // put away
+	}{
+		"the survivor was put away":   {before: func(w world, a, b id.ID) { w.must(w.s.Archive(bg, w.tenant, actor, a)) }, want: [2]bool{true, false}},
+		"the other was put away":      {before: func(w world, a, b id.ID) { w.must(w.s.Archive(bg, w.tenant, actor, b)) }, want: [2]bool{false, true}},
+		"they were put away together": {since: func(w world, a id.ID) { w.must(w.s.Archive(bg, w.tenant, actor, a)) }, want: [2]bool{true, false}},
+	}
+	each(t, func(w world) {
+		n := 0
+		for name, c := range cases {
+			n += 2
+			a := w.create(deal.NewCard{New: person("Ana", fmt.Sprint(9000000000+n)), Value: ptr(1.0)})
+			b := w.create(deal.NewCard{New: person("Bo", fmt.Sprint(9000000001+n)), Value: ptr(2.0)})
+			if c.before != nil {
+				c.before(w, a.Contact.ID, b.Contact.ID)
+			}
+			if _, err := w.people.Merge(bg, w.tenant, actor, a.Contact.ID, b.Contact.ID); err != nil {
+				t.Fatal(err)
+			}
+			if c.since != nil {
+				c.since(w, a.Contact.ID)
+			}
+			if _, _, err := w.people.Unmerge(bg, w.tenant, actor, a.Contact.ID); err != nil {
+				t.Fatal(err)
+			}
+			for i, was := range []deal.Card{a, b} {
+				now := w.card(was.Contact.ID)
+				if now.Contact.Archived() != c.want[i] || (now.Deal.Status == deal.Archived) != c.want[i] || now.Deal.ID != was.Deal.ID {
+					t.Errorf("%s: of %d the contact is put away: %v, the deal is %s", name, i, now.Contact.Archived(), now.Deal.Status)
+				}
+				back, _, err := w.s.Upsert(bg, w.tenant, actor, deal.NewCard{New: person("", was.Contact.Phone())})
+				if err != nil || back.Contact.Archived() || back.Deal.Status != deal.Open || back.Deal.ID != was.Deal.ID {
+					t.Errorf("%s: who comes back has %+v %v", name, back.Deal, err)
+				}
+			}
+			w.sound(t)
+		}
 	})
 }
 

@@ -157,19 +157,45 @@ func placements(r store.Reader, stages []id.ID) (map[id.ID]placement, error) {
 	return out, err
 }
 
-// holdStage makes a stage stay until the commit: whoever deletes it waits, and
-// whoever came after a deletion is told. Every statement that puts a deal into a
-// stage comes after it, as the last lock but the outbox's. SQLite has one writer.
+// holdStage makes a stage stay as it is until the commit: whoever deletes it or makes
+// it a won or lost one waits, and whoever came after a deletion is told. Every
+// statement that puts a deal into a stage comes after it, as the last lock but the
+// outbox's. SQLite has one writer.
 func holdStage(tx *store.Tx, stage id.ID) error {
+	_, _, err := heldStage(tx, stage)
+	return err
+}
+
+// heldStage is holdStage that tells what the stage is now.
+func heldStage(tx *store.Tx, stage id.ID) (won, lost bool, err error) {
 	if tx.Dialect() == store.SQLite {
-		return nil
+		return false, false, nil
 	}
-	var one int
-	found, err := store.Found(tx.QueryRow("SELECT 1 FROM stage WHERE tenant_id=? AND id=? FOR SHARE", stage).Scan(&one))
+	found, err := store.Found(tx.QueryRow("SELECT is_won, is_lost FROM stage WHERE tenant_id=? AND id=? FOR SHARE", stage).Scan(&won, &lost))
 	if err == nil && !found {
 		err = fault.Unknown("stage")
 	}
-	return err
+	return won, lost, err
+}
+
+// hold is holdStage for a card that is to begin where place found, by the pipeline and
+// the stage that somebody named, and returns where that is now: the stage may have
+// become a won or lost one, and one that nobody named may have given way to another.
+func (s *Service) hold(tx *store.Tx, at placement, pipeline, stage id.ID) (placement, error) {
+	if tx.Dialect() == store.SQLite { // nobody else writes
+		return at, nil
+	}
+	for {
+		won, lost, err := heldStage(tx, at.Stage.ID)
+		if f := fault.As(err); f != nil && f.Code == fault.NotFound && stage.IsZero() {
+			if at, err = s.place(tx, pipeline, stage); err != nil {
+				return at, err
+			}
+			continue
+		}
+		at.Stage.Won, at.Stage.Lost = won, lost
+		return at, err
+	}
 }
 
 func stageIn(r store.Reader, stage id.ID) (placement, error) {

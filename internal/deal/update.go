@@ -215,7 +215,7 @@ func (s *Service) ArchiveIn(tx *store.Tx, actor string, cid id.ID) (Card, error)
 	archive := !d.ID.IsZero() && d.Status != Archived
 	if archive { // the deal first: who hears of the contact sees the card archived
 		d.Status, d.ArchivedAt, d.UpdatedAt = Archived, tx.Now(), tx.Now()
-		if _, err := tx.Exec("UPDATE deal SET status=?, archived_at=?, updated_at=? WHERE tenant_id=? AND id=?", d.Status, d.ArchivedAt, d.UpdatedAt, d.ID); err != nil {
+		if err := putAway(tx, *d); err != nil {
 			return Card{}, err
 		}
 	}
@@ -253,7 +253,7 @@ func (s *Service) archiveFurther(tx *store.Tx, c contact.Contact) ([]Deal, error
 			continue
 		}
 		d.Status, d.ArchivedAt, d.UpdatedAt = Archived, tx.Now(), tx.Now()
-		if _, err := tx.Exec("UPDATE deal SET status=?, archived_at=?, updated_at=? WHERE tenant_id=? AND id=?", d.Status, d.ArchivedAt, d.UpdatedAt, d.ID); err != nil {
+		if err := putAway(tx, d); err != nil {
 			return nil, err
 		}
 		out = append(out, d)

@@ -190,18 +190,21 @@ type untried struct{ res ImportResult }
 
 func (*untried) Error() string { return "deal: an import was only tried" }
 
-// TryImport tells what Import would do with up to ImportLimit rows, and does nothing.
+// TryImport tells what Import would do, and does nothing. It works in the same batches:
+// a new person who stands in two of them is told as created by both.
 func (s *Service) TryImport(ctx context.Context, tenant id.ID, actor string, rows []NewCard) (ImportResult, error) {
-	_, err := store.Write(ctx, s.db, tenant, func(tx *store.Tx) (struct{}, error) {
-		res, err := s.ImportIn(tx, actor, rows)
-		if err == nil {
-			err = &untried{res}
+	return s.inBatches(rows, func(part []NewCard) (ImportResult, error) {
+		_, err := store.Write(ctx, s.db, tenant, func(tx *store.Tx) (struct{}, error) {
+			res, err := s.ImportIn(tx, actor, part)
+			if err == nil {
+				err = &untried{res}
+			}
+			return struct{}{}, err
+		})
+		var u *untried
+		if errors.As(err, &u) {
+			return u.res, nil
 		}
-		return struct{}{}, err
+		return ImportResult{}, err
 	})
-	var u *untried
-	if errors.As(err, &u) {
-		return u.res, nil
-	}
-	return ImportResult{}, err
 }

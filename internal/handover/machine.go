@@ -86,7 +86,7 @@ func (s *Service) save(tx *store.Tx, actor, move string, old Work, w *Work, c co
 	if err != nil {
 		return err
 	}
-	if !w.NextReminder.Equal(old.NextReminder) {
+	if move != Merged && !w.NextReminder.Equal(old.NextReminder) { // what came by a merge is owed under the old id, which leads here
 		if err := oweReminder(tx, *w, activity); err != nil {
 			return err
 		}

@@ -5,6 +5,8 @@ import (
 
 	"parley/internal/contact"
 	"parley/internal/fault"
+	"parley/internal/id"
+	"parley/internal/job"
 	"parley/internal/store"
 )
 
@@ -31,6 +33,10 @@ func (s *Service) merge(tx *store.Tx, m contact.Merge) (any, error) {
 		return nil, err
 	}
 	if has {
+		// The survivor's reminder stands; one of the same moment is not told twice.
+		if err := job.WithdrawIn(tx, dueJob, dueKey(lost)); err != nil {
+			return nil, err
+		}
 		if lost.ActiveAt.After(own.ActiveAt) {
 			own.ActiveAt = lost.ActiveAt
 			err = update(tx, &own)
@@ -49,9 +55,17 @@ func (s *Service) merge(tx *store.Tx, m contact.Merge) (any, error) {
 			w.Status = FollowUp
 		}
 		w.reopen()
+		if err := s.homed(tx, &w); err != nil { // only archived work may be of an agent who has left
+			return nil, err
+		}
 	}
 	if err := s.save(tx, m.Actor, Merged, Work{}, &w, c); err != nil {
 		return nil, err
+	}
+	if w.Status == Processing { // the end that was owed looks for the version of the other
+		if err := endBlock(tx, w, MaxBlock); err != nil {
+			return nil, err
+		}
 	}
 	return went{State: &kept, Given: w.Version}, nil
 }
@@ -68,8 +82,13 @@ func (s *Service) unmerge(tx *store.Tx, m contact.Merge, moved json.RawMessage) 
 		if err != nil {
 			return err
 		}
-		if has && own.Version == was.Given {
+		switch {
+		case has && own.Version == was.Given:
 			if _, err := tx.Exec("DELETE FROM handover WHERE tenant_id=? AND contact_id=?", m.Survivor); err != nil {
+				return err
+			}
+		case has && own.NextReminder.After(tx.Now()): // the other's id does not lead here any more
+			if err := oweReminder(tx, own, id.Zero); err != nil {
 				return err
 			}
 		}

@@ -273,8 +273,14 @@ func (s *Service) BlockIn(tx *store.Tx, actor string, cid id.ID, limit time.Dura
 	if err != nil {
 		return w, err
 	}
-	_, _, err = job.Enqueue(tx, job.New{Kind: unblockJob, RunAt: tx.Now().Add(limit), Args: unblockArgs{w.Contact, w.Version}, MaxAttempts: 10})
-	return w, err
+	return w, endBlock(tx, w, limit)
+}
+
+// endBlock frees work after a time, unless the task that holds it now is another one
+// then.
+func endBlock(tx *store.Tx, w Work, limit time.Duration) error {
+	_, _, err := job.Enqueue(tx, job.New{Kind: unblockJob, RunAt: tx.Now().Add(limit), Args: unblockArgs{w.Contact, w.Version}, MaxAttempts: 10})
+	return err
 }
 
 // UnblockIn gives a contact back as it was before BlockIn. What is not blocked

@@ -23,16 +23,19 @@ type dueArgs struct {
 }
 
 // oweReminder has the reminder of some work announced when its time comes, and not
-// before. activity is its entry of the timeline.
+// before; whether the contact is put away counts then, not now. activity is its entry
+// of the timeline.
 func oweReminder(tx *store.Tx, w Work, activity id.ID) error {
-	if w.NextReminder.IsZero() || w.Status == Archived {
+	if w.NextReminder.IsZero() {
 		return nil
 	}
-	at := w.NextReminder.UnixMilli()
-	_, _, err := job.Enqueue(tx, job.New{Kind: dueJob, RunAt: w.NextReminder, Args: dueArgs{w.Contact, at, activity}, MaxAttempts: 20,
-		UniqueKey: fmt.Sprintf("%s:%d", w.Contact, at)})
+	_, _, err := job.Enqueue(tx, job.New{Kind: dueJob, RunAt: w.NextReminder, Args: dueArgs{w.Contact, w.NextReminder.UnixMilli(), activity}, MaxAttempts: 20,
+		UniqueKey: dueKey(w)})
 	return err
 }
+
+// dueKey names the announcement of the reminder of some work.
+func dueKey(w Work) string { return fmt.Sprintf("%s:%d", w.Contact, w.NextReminder.UnixMilli()) }
 
 // reminderDue appends handover.reminder_due ("at:<Unix ms>", "agent:<id>",
 // "activity:<id>") and interaction.updated for the reminder's entry of the

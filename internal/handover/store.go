@@ -112,12 +112,11 @@ func stamp(t time.Time) string {
 
 // Get returns who works on a contact, under any id that it ever had. NotFound
 // when nobody ever inquired.
-func (s *Service) Get(r store.Reader, cid id.ID) (Work, error) {
-	cid, err := s.contacts.Resolve(r, cid)
-	if err != nil {
-		return Work{}, err
-	}
-	w, found, err := load(r, cid)
+func (s *Service) Get(r store.Reader, cid id.ID) (w Work, err error) {
+	found, err := s.contacts.Following(r, cid, func(at id.ID) (found bool, err error) {
+		w, found, err = load(r, at)
+		return found, err
+	})
 	if err == nil && !found {
 		err = fault.Unknown("contact")
 	}
@@ -128,30 +127,42 @@ func (s *Service) Get(r store.Reader, cid id.ID) (Work, error) {
 // id stands the work of the contact that it leads to.
 func (s *Service) GetMany(r store.Reader, ids []id.ID) (map[id.ID]Work, error) {
 	out := make(map[id.ID]Work, len(ids))
-	leads, err := s.contacts.ResolveMany(r, ids)
-	if err != nil {
-		return nil, err
-	}
-	want := slices.Clone(ids)
-	for i, v := range want {
-		if to, ok := leads[v]; ok {
-			want[i] = to
-		}
-	}
-	for part := range slices.Chunk(want, batch) {
-		in, args := contact.Among(part)
-		list, err := collect(r.Query("SELECT "+columns+" FROM handover WHERE tenant_id=? AND contact_id IN "+in, args...))
+	looked := make(map[id.ID]id.ID, len(ids)) // where each was looked for
+	for missing := ids; len(missing) > 0; {
+		leads, err := s.contacts.ResolveMany(r, missing)
 		if err != nil {
 			return nil, err
 		}
-		for _, w := range list {
-			out[w.Contact] = w
+		var want []id.ID
+		for _, v := range missing {
+			at := v
+			if to, ok := leads[v]; ok {
+				at = to
+			}
+			// The second time only where a merge, or its undoing, came in between.
+			if looked[v] != at {
+				looked[v], want = at, append(want, at)
+			}
 		}
-	}
-	for old, to := range leads {
-		if w, ok := out[to]; ok {
-			out[old] = w
+		for part := range slices.Chunk(want, batch) {
+			in, args := contact.Among(part)
+			list, err := collect(r.Query("SELECT "+columns+" FROM handover WHERE tenant_id=? AND contact_id IN "+in, args...))
+			if err != nil {
+				return nil, err
+			}
+			for _, w := range list {
+				out[w.Contact] = w
+			}
 		}
+		var still []id.ID
+		for _, v := range missing {
+			if w, ok := out[looked[v]]; ok {
+				out[v] = w
+			} else if len(want) > 0 {
+				still = append(still, v)
+			}
+		}
+		missing = still
 	}
 	return out, nil
 }
@@ -191,12 +202,10 @@ func (s *Service) History(r store.Reader, cid id.ID, limit int) ([]Entry, error)
 // Visible reports whether a contact's work lies in a group or below it; with the
 // zero group, whether the contact has any.
 func (s *Service) Visible(r store.Reader, cid, keyGroup id.ID) (bool, error) {
-	cid, err := s.contacts.Resolve(r, cid)
-	if err != nil {
-		return false, err
-	}
 	var group id.ID
-	found, err := store.Found(r.QueryRow("SELECT group_id FROM handover WHERE tenant_id=? AND contact_id=?", cid).Scan(&group))
+	found, err := s.contacts.Following(r, cid, func(at id.ID) (bool, error) {
+		return store.Found(r.QueryRow("SELECT group_id FROM handover WHERE tenant_id=? AND contact_id=?", at).Scan(&group))
+	})
 	if err != nil || !found || keyGroup.IsZero() {
 		return found, err
 	}

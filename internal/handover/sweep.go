@@ -103,7 +103,9 @@ func (s *Service) Remove(ctx context.Context, tenant id.ID, actor string, agentI
 		}
 		if to == (Destination{}) || !has {
 			a, err := s.agents.DeleteIn(tx, actor, agentID)
-			return outcome{a, false}, err
+			if f := fault.As(err); f == nil || f.Reason != "contacts" || to == (Destination{}) {
+				return outcome{a, false}, err
+			} // the agent was given somebody until DeleteIn had the agent's lock
 		}
 		if err := s.successor(tx, agentID, to); err != nil {
 			return outcome{}, naming("transferTo", err)
@@ -222,16 +224,28 @@ func (s *Service) blockEnds(ctx context.Context, j *job.Job) error {
 		return job.GiveUp(err)
 	}
 	return s.db.Write(ctx, j.Tenant, func(tx *store.Tx) error {
-		c, err := s.contacts.LockedIn(tx, args.Contact)
-		if err == nil {
-			var w Work
-			if w, _, err = load(tx, c.ID); err == nil && w.Status == Processing && w.Version == args.Version {
-				_, err = s.UnblockIn(tx, "system", c.ID)
-			}
-		}
-		if gone(err) != nil {
+		if err := s.unblockSame(tx, args); gone(err) != nil {
 			return err
 		}
 		return j.Complete(tx)
 	})
+}
+
+// unblockSame frees a contact if the block is still the one that a version of the
+// work began: labels and the like may have moved the version on.
+func (s *Service) unblockSame(tx *store.Tx, args unblockArgs) error {
+	c, err := s.contacts.LockedIn(tx, args.Contact)
+	if err != nil {
+		return err
+	}
+	w, _, err := load(tx, c.ID)
+	if err != nil || w.Status != Processing {
+		return err
+	}
+	var began int
+	if err := tx.QueryRow("SELECT COALESCE(MAX(version), 0) FROM handover_log WHERE tenant_id=? AND contact_id=? AND move IN (?,?)", c.ID, Blocked, Merged).Scan(&began); err != nil || began != args.Version {
+		return err
+	}
+	_, err = s.UnblockIn(tx, "system", c.ID)
+	return err
 }

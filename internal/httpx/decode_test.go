@@ -157,6 +157,10 @@ func TestQueryHelpers(t *testing.T) {
 	if got := r("t=a&t=b&t[]=c&t[0]=d&t[1]=e;f").QueryList("t"); fmt.Sprint(got) != "[a b c d e;f]" {
 		t.Error(got)
 	}
+	// Numbers may be missing, as when a client took elements out of its list.
+	if got := r("t[10]=d&t[2]=c&t[1]=a&t[1]=b&t[x]=no&t[-1]=no&t[01]=no&t[1=no&t[99999999999999999999]=e").QueryList("t"); fmt.Sprint(got) != "[a b c d e]" {
+		t.Error(got)
+	}
 	if got := r("q=%20a%20").QueryString("q"); got != "a" {
 		t.Errorf("%q", got)
 	}

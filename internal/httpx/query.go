@@ -1,8 +1,10 @@
 package httpx
 
 import (
+	"cmp"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,18 +76,25 @@ func (r *Request) QueryString(name string) string {
 }
 
 // QueryList returns every value of a parameter in the spellings name=a&name=b,
-// name[]=a and name[0]=a. It does not split at commas.
+// name[]=a and name[0]=a, those with numbers in their order; numbers may be missing.
+// It does not split at commas.
 func (r *Request) QueryList(name string) []string {
 	q := r.Query()
 	out := append([]string(nil), q[name]...)
 	out = append(out, q[name+"[]"]...)
-	for i := 0; ; i++ {
-		vs, ok := q[name+"["+strconv.Itoa(i)+"]"]
-		if !ok {
-			return out
+	var numbers []string
+	for key := range q {
+		if n, ok := strings.CutPrefix(key, name+"["); ok && strings.HasSuffix(n, "]") {
+			if n = n[:len(n)-1]; n == "0" || n != "" && n[0] != '0' && strings.Trim(n, "0123456789") == "" {
+				numbers = append(numbers, n)
+			}
 		}
-		out = append(out, vs...)
 	}
+	slices.SortFunc(numbers, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
+	for _, n := range numbers {
+		out = append(out, q[name+"["+n+"]"]...)
+	}
+	return out
 }
 
 // QueryInt returns a whole number between low and high; def when absent or

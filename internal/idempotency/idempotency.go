@@ -213,16 +213,21 @@ const sweepKind = "idempotency.sweep"
 
 // RegisterJobs has old answers deleted every hour.
 func (l *Ledger) RegisterJobs(r *job.Runner) {
-	r.Register(job.Kind{Name: sweepKind, Handle: func(ctx context.Context, j *job.Job) error {
-		for {
-			n, err := store.Write(ctx, l.db, id.Zero, func(tx *store.Tx) (int64, error) {
-				return tx.System().Exec(`DELETE FROM idempotency WHERE (tenant_id, key_id, token, method, path) IN
-					(SELECT tenant_id, key_id, token, method, path FROM idempotency WHERE created_at<? LIMIT 1000)`, tx.Now().Add(-Keep))
-			})
-			if err != nil || n < 1000 {
-				return err
-			}
-		}
-	}})
+	r.Register(job.Kind{Name: sweepKind, Handle: func(ctx context.Context, _ *job.Job) error { return l.Sweep(ctx) }})
 	r.Cron(sweepKind, "41 * * * *", job.New{Kind: sweepKind, UniqueKey: "sweep", Priority: 9})
+}
+
+// Sweep deletes the answers whose time is over.
+func (l *Ledger) Sweep(ctx context.Context) error {
+	for {
+		n, err := store.Write(ctx, l.db, id.Zero, func(tx *store.Tx) (int64, error) {
+			// The age is asked twice: PostgreSQL, having waited for a row that a request
+			// uses anew, looks again at what stands outside the list only.
+			return tx.System().Exec(`DELETE FROM idempotency WHERE COALESCE(created_at, 0)<?1 AND (tenant_id, key_id, token, method, path) IN
+				(SELECT tenant_id, key_id, token, method, path FROM idempotency WHERE created_at<?1 LIMIT 1000)`, tx.Now().Add(-Keep))
+		})
+		if err != nil || n < 1000 {
+			return err
+		}
+	}
 }

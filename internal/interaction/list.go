@@ -83,19 +83,23 @@ func (s *Service) WalkContact(r store.Reader, cid id.ID, f Filter, each func([]I
 	if err := f.check(); err != nil {
 		return err
 	}
-	cid, err := s.contacts.Resolve(r, cid)
-	if err != nil {
-		return err
-	}
 	where, err := s.spanOf(r, f)
 	if err != nil {
 		return err
 	}
-	streams, err := s.ofContacts(r, []id.ID{cid}, f.Via)
-	if err != nil {
-		return err
-	}
-	return s.merge(r, streams, where, false, f, each)
+	some := false
+	_, err = s.contacts.Following(r, cid, func(at id.ID) (bool, error) {
+		streams, err := s.ofContacts(r, []id.ID{at}, f.Via)
+		if err != nil {
+			return false, err
+		}
+		err = s.merge(r, streams, where, false, f, func(part []Interaction) error {
+			some = some || len(part) > 0
+			return each(part)
+		})
+		return some, err
+	})
+	return err
 }
 
 // OfContact is WalkContact for a list that fits into memory: at most MaxList.

@@ -161,16 +161,18 @@ func automatic(i Interaction) bool {
 
 // Get returns an interaction of a contact. NotFound naming "interaction" for one
 // that does not exist or belongs to somebody else.
-func (s *Service) Get(r store.Reader, cid, iid id.ID) (Interaction, error) {
-	cid, err := s.contacts.Resolve(r, cid)
+func (s *Service) Get(r store.Reader, cid, iid id.ID) (i Interaction, err error) {
+	its, err := s.contacts.Following(r, cid, func(at id.ID) (bool, error) {
+		i, err = s.get(r, iid)
+		return i.Contact == at, err
+	})
+	if err == nil && !its {
+		err = fault.Unknown("interaction")
+	}
 	if err != nil {
 		return Interaction{}, err
 	}
-	i, err := s.get(r, iid)
-	if err == nil && i.Contact != cid {
-		return Interaction{}, fault.Unknown("interaction")
-	}
-	return i, err
+	return i, nil
 }
 
 // get returns an interaction by its id alone. NotFound naming "interaction".

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"parley/internal/id"
 	"parley/internal/store"
 )
 
@@ -46,21 +47,30 @@ const readyTenants = `WITH RECURSIVE t(tenant_id) AS (
 	SELECT (SELECT MIN(j.tenant_id) FROM job j WHERE j.state='available' AND j.tenant_id > t.tenant_id) FROM t WHERE t.tenant_id IS NOT NULL
 ) SELECT tenant_id FROM t WHERE tenant_id IS NOT NULL`
 
+// found is what a look for work has led to.
+type found int
+
+const (
+	nothing found = iota // nothing is ready: wait until something is
+	some                 // jobs were claimed: there may be more
+	full                 // the workers have enough to do: wait until one is free
+)
+
 // claim leases jobs for the free workers, a fair share from each tenant that
-// has some, and reports whether there may be more.
-func (r *Runner) claim(ctx context.Context) (more bool, err error) {
+// has some.
+func (r *Runner) claim(ctx context.Context) (found, error) {
 	free := cap(r.queue) - len(r.queue)
 	if free < min(r.o.Workers, cap(r.queue)) {
-		return true, nil
+		return full, nil
 	}
 	rows, err := r.db.Read(ctx, systemTenant).All().Query(readyTenants)
 	tenants, err := store.Collect(rows, err, func(rows *sql.Rows) (s string, err error) { return s, rows.Scan(&s) })
 	if err != nil || len(tenants) == 0 {
-		return false, err
+		return nothing, err
 	}
 	// Go on after the tenant that was served last.
-	at, found := slices.BinarySearch(tenants, r.turn)
-	if found {
+	at, there := slices.BinarySearch(tenants, r.turn)
+	if there {
 		at++
 	}
 	tenants = append(tenants[at%len(tenants):], tenants[:at%len(tenants)]...)
@@ -68,7 +78,8 @@ func (r *Runner) claim(ctx context.Context) (more bool, err error) {
 		tenants = tenants[:free]
 	}
 	share := (free + len(tenants) - 1) / len(tenants)
-	claimed, err := store.Write(ctx, r.db, systemTenant, func(tx *store.Tx) ([]*Job, error) {
+	var tried []*Job
+	jobs, err := store.Write(ctx, r.db, systemTenant, func(tx *store.Tx) ([]*Job, error) {
 		var out []*Job
 		for _, t := range tenants {
 			n := min(share, free-len(out))
@@ -81,16 +92,43 @@ func (r *Runner) claim(ctx context.Context) (more bool, err error) {
 			}
 			out = append(out, got...)
 		}
+		tried = append(tried, out...)
+		r.hold(out, nil) // before the commit, so that no beat finds them unheld
 		return out, nil
 	})
-	if err != nil || len(claimed) == 0 {
-		return false, err
+	r.hold(jobs, tried)
+	if err != nil {
+		return nothing, err
 	}
 	r.turn = tenants[len(tenants)-1]
-	for _, j := range claimed {
+	if len(jobs) == 0 {
+		return nothing, nil
+	}
+	for _, j := range jobs {
 		r.queue <- j
 	}
-	return true, nil
+	return some, nil
+}
+
+// claimed is one attempt at a job. One that was put off has the same number again.
+type claimed struct {
+	id      id.ID
+	attempt int
+}
+
+// hold notes which jobs this node has to answer for, in the place of others.
+func (r *Runner) hold(jobs, others []*Job) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, j := range others {
+		k := claimed{j.ID, j.Attempt}
+		if r.held[k]--; r.held[k] <= 0 {
+			delete(r.held, k)
+		}
+	}
+	for _, j := range jobs {
+		r.held[claimed{j.ID, j.Attempt}]++
+	}
 }
 
 func (r *Runner) claimOf(tx *store.Tx, tenant string, n int) ([]*Job, error) {

@@ -55,11 +55,15 @@ func (r *Runner) collect(finish context.Context) {
 	}
 }
 
-// record writes outcomes together; when that fails, each alone.
+// record writes outcomes together; when that fails, each alone. After that this
+// node answers for none of the jobs: the next beat hands back what is left running.
 func (r *Runner) record(batch []outcome) {
 	ctx := context.Background()
+	jobs := make([]*Job, len(batch))
 	todo := batch[:0]
-	for _, o := range batch {
+	defer r.hold(nil, jobs)
+	for i, o := range batch {
+		jobs[i] = o.j
 		if atomic.LoadUint32(&o.j.completed) == 0 && !o.lost {
 			todo = append(todo, o)
 		}
@@ -82,7 +86,7 @@ func (r *Runner) record(batch []outcome) {
 	}
 	for i := range todo {
 		if err := all(todo[i : i+1]); err != nil {
-			// The lease will end and the job be rescued: nothing is lost.
+			// The job is handed back or rescued: nothing is lost.
 			r.o.Logger.Error("could not record a job's outcome", "kind", todo[i].j.Kind, "job", todo[i].j.ID, "error", err)
 		}
 	}
@@ -97,6 +101,14 @@ func (r *Runner) settle(tx *store.Tx, o outcome) error {
 		return n > 0, err
 	}
 	var z snooze
+	if o.err != nil && !o.cancelled {
+		// A person may have cancelled it on another node, of which we have not heard.
+		_, err := store.Found(tx.For(j.Tenant).QueryRow("SELECT cancel_requested FROM job WHERE tenant_id=? AND id=? AND state='running' AND attempt=? AND node=?"+
+			tx.Dialect().ForUpdate(), j.ID, j.Attempt, j.Node).Scan(&o.cancelled))
+		if err != nil {
+			return err
+		}
+	}
 	switch {
 	case o.err == nil:
 		_, err := move("state='completed', finished_at=?, last_error=NULL", now)
@@ -104,11 +116,11 @@ func (r *Runner) settle(tx *store.Tx, o outcome) error {
 	case o.cancelled:
 		return r.undone(tx, j, Cancelled, ErrCancelled, move)
 	case errors.Is(o.err, errHandedBack):
-		_, err := move("state='available', max_attempts=max_attempts+1")
+		_, err := move("state='available', attempt=attempt-1")
 		tx.Wake(topicReady, "")
 		return err
 	case errors.As(o.err, &z):
-		_, err := move("state='scheduled', max_attempts=max_attempts+1, run_at=?", now.Add(max(z.d, time.Millisecond)))
+		_, err := move("state='scheduled', attempt=attempt-1, run_at=?", now.Add(max(z.d, time.Millisecond)))
 		tx.Wake(topicReady, "")
 		return err
 	}

@@ -50,6 +50,7 @@ type Runner struct {
 	crons   []*cron
 	mu      sync.Mutex
 	running map[id.ID]*attempt
+	held    map[claimed]int // how often what was claimed here has no outcome yet
 	queue   chan *Job
 	free    chan struct{} // a worker finished
 	kick    chan struct{}
@@ -83,7 +84,7 @@ func NewRunner(db *store.DB, o Options) *Runner {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Runner{db: db, o: o, kinds: map[string]Kind{}, running: map[id.ID]*attempt{},
+	r := &Runner{db: db, o: o, kinds: map[string]Kind{}, running: map[id.ID]*attempt{}, held: map[claimed]int{},
 		queue: make(chan *Job, 2*o.Workers), free: make(chan struct{}, 1), kick: make(chan struct{}, 1), done: make(chan outcome, 4*o.Workers)}
 	r.sweeper()
 	return r
@@ -155,16 +156,19 @@ func (r *Runner) schedule(ctx context.Context) {
 		if err == nil {
 			err = r.tick(ctx, now)
 		}
-		more := false
+		got := nothing
 		if err == nil {
-			more, err = r.claim(ctx)
+			got, err = r.claim(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
 			r.o.Logger.Error("the job room could not look for work", "error", err)
 		}
-		if more && err == nil {
+		switch got {
+		case some:
+			continue
+		case full:
 			select {
-			case <-r.free: // the workers are full: go on when one is free
+			case <-r.free:
 			case <-ctx.Done():
 			}
 			continue
@@ -205,7 +209,9 @@ func (r *Runner) attempt(ctx context.Context, j *Job) (out outcome) {
 			out = outcome{j: j, err: fmt.Errorf("panic: %v", p)}
 		}
 		r.mu.Lock()
-		delete(r.running, j.ID)
+		if r.running[j.ID] == a { // a later attempt may be at work here as well
+			delete(r.running, j.ID)
+		}
 		out.cancelled, out.lost = a.cancelled, a.lost
 		r.mu.Unlock()
 		if out.err != nil && ctx.Err() != nil && !out.cancelled {

@@ -40,9 +40,19 @@ func (o *Outbox) Unknown(ctx context.Context, tenant id.ID) ([]Entry, error) {
 
 // Retry sends a message whose outcome is unknown again: the person may get it
 // twice, which is the operator's decision. Faults: NotFound; Conflict when the
-// outcome is known meanwhile.
+// outcome is known meanwhile, or the message's account was disconnected.
 func (o *Outbox) Retry(ctx context.Context, tenant id.ID, by string, message id.ID) error {
-	return o.decide(ctx, tenant, message, func(tx *store.Tx) error {
+	return o.decide(ctx, tenant, message, func(tx *store.Tx, row ledger.Row) error {
+		held, err := o.accounts.HoldIn(tx, row.Account)
+		if err == nil {
+			_, err = o.accounts.Get(tx, row.Account)
+		}
+		if f := fault.As(err); err == nil && !held || f != nil && f.Code == fault.NotFound {
+			return fault.New(fault.Conflict, "the channel of the message was disconnected; cancel the message and write a new one")
+		}
+		if err != nil {
+			return err
+		}
 		return o.messages.UncertainIn(tx, by, message, nil)
 	}, ledger.Change{From: []string{ledger.Unknown}, To: ledger.Queued})
 }
@@ -51,12 +61,12 @@ func (o *Outbox) Retry(ctx context.Context, tenant id.ID, by string, message id.
 // until a receipt says otherwise. Faults as Retry's.
 func (o *Outbox) Cancel(ctx context.Context, tenant id.ID, by string, message id.ID) error {
 	why := conversation.SendFailure{Title: "cancelled; whether the message was sent is not known"}
-	return o.decide(ctx, tenant, message, func(tx *store.Tx) error {
+	return o.decide(ctx, tenant, message, func(tx *store.Tx, _ ledger.Row) error {
 		return o.messages.FailedIn(tx, by, message, why)
 	}, ledger.Change{From: []string{ledger.Unknown}, To: ledger.Cancelled, Why: why.Title})
 }
 
-func (o *Outbox) decide(ctx context.Context, tenant, message id.ID, then func(tx *store.Tx) error, c ledger.Change) error {
+func (o *Outbox) decide(ctx context.Context, tenant, message id.ID, then func(tx *store.Tx, row ledger.Row) error, c ledger.Change) error {
 	return o.db.Write(ctx, tenant, func(tx *store.Tx) error {
 		if err := o.messages.LockIn(tx, message); err != nil {
 			return err
@@ -77,6 +87,6 @@ func (o *Outbox) decide(ctx context.Context, tenant, message id.ID, then func(tx
 		if !ok {
 			return fault.New(fault.Conflict, "the message is %s by now; only one whose outcome is unknown can be settled", row.State)
 		}
-		return then(tx)
+		return then(tx, row)
 	})
 }

@@ -113,12 +113,9 @@ func (o *Outbox) carry(a channel.Account, to channel.Uploader, u upload) job.Wor
 		}
 		defer o.carried.Delete(key)
 		name, good, why := o.hand(ctx, a, to, u)
-		rctx := context.WithoutCancel(ctx)
-		var err error
-		for try := 0; try < recordTries; try++ {
-			if err = o.db.Write(rctx, a.Tenant, func(tx *store.Tx) error { return o.carriedIn(tx, a, u, name, good, why) }); err == nil {
-				return
-			}
+		err := o.record(ctx, a, func(tx *store.Tx) error { return o.carriedIn(tx, a, u, name, good, why) })
+		if err == nil {
+			return
 		}
 		o.o.Logger.Error("could not record an upload; it will be repeated", "message", u.row.ID, "file", u.file.ID, "error", err)
 	}

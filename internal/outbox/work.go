@@ -8,6 +8,7 @@ import (
 
 	"parley/internal/channel"
 	"parley/internal/conversation"
+	"parley/internal/fault"
 	"parley/internal/job"
 	"parley/internal/outbox/ledger"
 	"parley/internal/store"
@@ -19,8 +20,12 @@ const (
 	longestPause = 10 * time.Minute
 )
 
-// recordTries is how often an outcome is written before the lease settles it.
-const recordTries = 3
+// recordTries is how often an outcome is written at once, recordPause how long the
+// pauses between further tries are.
+const (
+	recordTries = 3
+	recordPause = time.Second
+)
 
 // work hands one claimed row over and records the outcome.
 func (o *Outbox) work(a channel.Account, ch channel.Channel, row ledger.Row, m channel.Outgoing) job.Work {
@@ -33,16 +38,36 @@ func (o *Outbox) work(a channel.Account, ch channel.Channel, row ledger.Row, m c
 		} else {
 			res, why = o.send(ctx, a, ch, m)
 		}
-		// The outcome is a fact that must not die with the caller's context.
-		rctx := context.WithoutCancel(ctx)
-		var err error
-		for try := 0; try < recordTries; try++ {
-			err = o.db.Write(rctx, a.Tenant, func(tx *store.Tx) error { return o.recordIn(tx, a, row, res, why) })
-			if err == nil {
-				return
-			}
+		err := o.record(ctx, a, func(tx *store.Tx) error { return o.recordIn(tx, a, row, res, why) })
+		if err == nil {
+			return
 		}
 		o.o.Logger.Error("could not record what became of a message; its lease will end", "message", row.ID, "attempt", row.Attempt, "error", err)
+	}
+}
+
+// record writes what became of an attempt: a fact that must not die with the
+// caller's context, nor because the database is away for a moment. It is tried until
+// the lease ends, or a few times when the server stops.
+func (o *Outbox) record(ctx context.Context, a channel.Account, f func(tx *store.Tx) error) error {
+	begun := o.clock.Now()
+	for try := 1; ; try++ {
+		err := o.db.Write(context.WithoutCancel(ctx), a.Tenant, f)
+		if err == nil || fault.As(err) != nil && fault.As(err).Code != fault.Unavailable {
+			return err
+		}
+		if try < recordTries {
+			continue
+		}
+		if ctx.Err() != nil || o.clock.Now().Sub(begun) > o.o.Lease-o.o.SendTimeout {
+			return err
+		}
+		timer, stop := o.clock.After(recordPause)
+		select {
+		case <-timer:
+		case <-ctx.Done():
+		}
+		stop()
 	}
 }
 

@@ -222,13 +222,27 @@ func e164(n *phonenumbers.PhoneNumber) string {
 	return strings.TrimPrefix(phonenumbers.Format(n, phonenumbers.E164), "+")
 }
 
+// marked is how many digits a number has with the mark of a mobile.
+const marked = 13
+
+// Unmarked takes the mark of a mobile out of the digits of a number with its
+// country's code, or of the beginning of one; keys are without it. Others stay.
+func Unmarked(d string) string {
+	switch {
+	case len(d) > marked:
+	case strings.HasPrefix(d, "549"): // Argentina: 9 marks a mobile called from abroad
+		return "54" + d[3:]
+	case strings.HasPrefix(d, "521"): // Mexico: 1 marked a mobile until 2020
+		return "52" + d[3:]
+	}
+	return d
+}
+
 // fold maps the variants of one number to one.
 func fold(d string) string {
 	switch {
-	case len(d) == 13 && strings.HasPrefix(d, "549"): // Argentina: 9 marks a mobile called from abroad
-		return "54" + d[3:]
-	case len(d) == 13 && strings.HasPrefix(d, "521"): // Mexico: 1 marked a mobile until 2020
-		return "52" + d[3:]
+	case len(d) == marked:
+		return Unmarked(d)
 	case len(d) == 12 && strings.HasPrefix(d, "55") && d[4] >= '6': // Brazil: mobiles got a ninth digit; landlines begin with 2 to 5
 		return d[:4] + "9" + d[4:]
 	}

@@ -276,17 +276,17 @@ func (s *Service) OfContact(r store.Reader, cid id.ID, f Filter) ([]Quote, error
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	cid, err := s.contacts.Resolve(r, cid)
-	if err != nil {
-		return nil, err
-	}
 	q, err := s.query(r, f)
 	if err != nil {
 		return nil, err
 	}
 	out := []Quote{}
-	return out, s.pages(r, q, []id.ID{cid}, nil, f, func(list []Quote) error {
-		out = append(out, list...)
-		return nil
+	_, err = s.contacts.Following(r, cid, func(at id.ID) (bool, error) {
+		err := s.pages(r, q, []id.ID{at}, nil, f, func(list []Quote) error {
+			out = append(out, list...)
+			return nil
+		})
+		return len(out) > 0, err
 	})
+	return out, err
 }

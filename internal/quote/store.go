@@ -39,17 +39,17 @@ func (s *Service) ByID(r store.Reader, ids []id.ID) (map[id.ID]Quote, error) {
 // Get returns a quote of a contact, under any id that the contact ever had.
 // NotFound naming "quote" for one that does not exist or is somebody else's.
 func (s *Service) Get(r store.Reader, cid, qid id.ID) (Quote, error) {
-	cid, err := s.contacts.Resolve(r, cid)
+	var q Quote
+	its, err := s.contacts.Following(r, cid, func(at id.ID) (bool, error) {
+		known, err := s.ByID(r, []id.ID{qid})
+		q = known[qid]
+		return q.ID == qid && q.Contact == at, err
+	})
+	if err == nil && !its {
+		err = fault.Unknown("quote")
+	}
 	if err != nil {
 		return Quote{}, err
-	}
-	known, err := s.ByID(r, []id.ID{qid})
-	if err != nil {
-		return Quote{}, err
-	}
-	q, ok := known[qid]
-	if !ok || q.Contact != cid {
-		return Quote{}, fault.Unknown("quote")
 	}
 	return q, nil
 }

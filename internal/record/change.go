@@ -46,7 +46,11 @@ func (s *Service) CreateIn(tx *store.Tx, actor string, n New) (Record, error) {
 	}
 	rec := Record{ID: id.New(), Schema: n.Schema, Tags: []string{}, Attributes: map[string]any{}, Owner: n.Owner,
 		CreatedBy: actor, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
-	next, err := rec.patched(Patch{Title: &n.Title, Tags: &n.Tags, Attributes: n.Attributes})
+	attributes, err := s.led(tx, n.Attributes)
+	if err != nil {
+		return Record{}, err
+	}
+	next, err := rec.patched(Patch{Title: &n.Title, Tags: &n.Tags, Attributes: attributes})
 	if err != nil {
 		return Record{}, err
 	}
@@ -80,6 +84,11 @@ func (s *Service) ReplaceIn(tx *store.Tx, actor, schema string, rid id.ID, p Pat
 }
 
 func (s *Service) changeIn(tx *store.Tx, actor, schema string, rid id.ID, p Patch, by func(Record, Patch) (Record, error)) (Record, error) {
+	attributes, err := s.led(tx, p.Attributes)
+	if err != nil {
+		return Record{}, err
+	}
+	p.Attributes = attributes
 	old, err := s.find(tx, schema, rid)
 	if err != nil {
 		return Record{}, err
@@ -169,9 +178,13 @@ func (s *Service) PurgeIn(tx *store.Tx, actor, schema string, rid id.ID) (Record
 const maxNamed = 100
 
 func (s *Service) append(tx *store.Tx, actor, typ string, rec Record, names ...string) error {
-	list := append([]string{"schema:" + rec.Schema}, names[:min(len(names), maxNamed)]...)
-	_, err := s.log.Append(tx, event.New{Type: typ, Subject: rec.ID, Changed: list, Actor: actor})
+	_, err := s.log.Append(tx, told(actor, typ, rec, names...))
 	return err
+}
+
+func told(actor, typ string, rec Record, names ...string) event.New {
+	list := append([]string{"schema:" + rec.Schema}, names[:min(len(names), maxNamed)]...)
+	return event.New{Type: typ, Subject: rec.ID, Changed: list, Actor: actor}
 }
 
 // changed names what differs between two states: attributes on top, _tags, _title.

@@ -7,9 +7,8 @@
 // was deleted is put away and can be taken back; one that was purged is gone. Every
 // scalar of a living record is in an index (see Entries), so that a narrow filter
 // reads few records. Records refer to other entities by attributes of the form
-// {"$relation": [{"entity_id": UUID}]}; such a reference keeps the id that it was
-// written with, which leads on when a contact is merged, and goes when the person
-// is erased.
+// {"$relation": [{"entity_id": UUID}]}; such a reference follows a contact that is
+// merged to the survivor, and goes when the person is erased.
 //
 // Events: record.created, record.updated, record.deleted, record.restored,
 // record.purged, with the record as subject and, in Changed, "schema:<slug>" and
@@ -92,7 +91,8 @@ type Service struct {
 	contacts *contact.Service
 }
 
-// NewService returns the room's service. It takes part in the erasing of people.
+// NewService returns the room's service. It takes part in merges and the erasing of
+// people.
 func NewService(db *store.DB, log *event.Log, contacts *contact.Service) *Service {
 	s := &Service{db: db, log: log, contacts: contacts}
 	s.follow()

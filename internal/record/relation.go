@@ -83,8 +83,7 @@ func entityOf(item any) id.ID {
 }
 
 // RelatedContact returns the contact that a record is about: the first of its
-// relations that leads to one. The id of a merged contact leads to its survivor;
-// erased people are passed over. The zero id when there is none.
+// relations that leads to one; erased people are passed over. The zero id when there is none.
 func (s *Service) RelatedContact(r store.Reader, rec Record) (id.ID, error) {
 	m, err := s.RelatedContacts(r, []Record{rec})
 	return m[rec.ID], err

@@ -46,6 +46,9 @@ func (s *Service) UpsertIn(tx *store.Tx, actor string, u Upsert) (Upserted, erro
 	if err := CheckSchema(u.Schema); err != nil {
 		return Upserted{}, err
 	}
+	if _, err := s.led(tx, u.Patch.Attributes); err != nil { // its people first, see led
+		return Upserted{}, err
+	}
 	attributes, err := Merged(nil, u.New.Attributes)
 	if err != nil {
 		return Upserted{}, err

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"parley/internal/contact"
+	"parley/internal/entity"
 	"parley/internal/event"
 	"parley/internal/id"
 	"parley/internal/record"
@@ -174,6 +175,51 @@ func TestRecords(t *testing.T) {
 		if n := w.count("SELECT COUNT(*) FROM segment_member WHERE tenant_id=?"); n != 0 {
 			t.Errorf("%d rows are remembered", n)
 		}
+	})
+}
+
+// A record that refers to somebody who is merged is in the segments of the survivor's
+// records from then on, until the merge is taken back: asked live, by the index, by SQL
+// and in what is told.
+func TestReferencesFollowMerges(t *testing.T) {
+	each(t, func(w *world) {
+		asha, twin := w.person(nil), w.person(nil)
+		const key = "customer.$relation.entity_id"
+		hers, theirs := w.segment("contract", key, asha.UUID()), w.segment("contract", key, twin.UUID())
+		w.settled()
+		rec, err := w.records.Create(bg, w.tenant, actor, record.New{Schema: "contract",
+			Attributes: map[string]any{"customer": map[string]any{"$relation": []any{map[string]any{"entity_id": twin.UUID()}}}}})
+		w.check(err)
+		w.settled()
+		var at event.Cursor
+		_ = w.news(&at)
+		is := func(in, out Segment) {
+			w.Helper()
+			w.settled()
+			matched, err := w.s.Match(w.r(), []entity.Ref{{Schema: "contract", ID: rec.ID}}, []id.ID{hers.ID, theirs.ID})
+			w.check(err)
+			live, err := w.s.Containing(w.r(), entity.Ref{Schema: "contract", ID: rec.ID})
+			w.check(err)
+			if len(matched) != 1 || matched[0].ID != in.ID || !slices.Equal(live, []id.ID{in.ID}) || !slices.Equal(w.members(rec.ID), live) {
+				t.Errorf("matches %v, is in %v, remembered %v", matched, live, w.members(rec.ID))
+			}
+			for _, seg := range []Segment{in, out} {
+				n, err := w.entities.Count(w.r(), "contract", seg.Filter)
+				w.check(err)
+				if want := int64(1); seg.ID == in.ID && n != want || seg.ID == out.ID && n != 0 {
+					t.Errorf("%s has %d records", seg.Name, n)
+				}
+			}
+		}
+		is(theirs, hers)
+		_, err = w.people.Merge(bg, w.tenant, actor, asha, twin)
+		w.check(err)
+		is(hers, theirs)
+		w.wantNews(&at, entered(hers, rec.ID), left(theirs, rec.ID))
+		_, _, err = w.people.Unmerge(bg, w.tenant, actor, asha)
+		w.check(err)
+		is(theirs, hers)
+		w.wantNews(&at, left(hers, rec.ID), entered(theirs, rec.ID))
 	})
 }
 

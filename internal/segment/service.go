@@ -36,7 +36,7 @@ var (
 func NewService(db *store.DB, feed *event.Log, contacts *contact.Service, entities *entity.Service) *Service {
 	s := &Service{db: db, feed: feed, contacts: contacts, entities: entities, page: perPage, log: slog.New(slog.DiscardHandler)}
 	feed.Register(event.Reactor{Name: ledgerName, Types: slices.Concat(entity.ChangedBy, names), OweAll: s.owe})
-	contacts.Follow(contact.Follower{Name: ledgerName, Merge: s.merge, Unmerge: s.unmerge, Erase: s.erase})
+	contacts.Follow(contact.Follower{Name: ledgerName, Last: true, Merge: s.merge, Unmerge: s.unmerge, Erase: s.erase})
 	return s
 }
 

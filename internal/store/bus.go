@@ -32,7 +32,7 @@ type bus struct {
 	subs map[string]map[int]func(key string)
 	next int
 	// caches are told of a wake before the commit too.
-	caches map[string][]func(key string)
+	caches map[string][]func(key string) (lift func())
 	// PostgreSQL only:
 	pendMu  sync.Mutex
 	pending map[wake]struct{}
@@ -40,22 +40,33 @@ type bus struct {
 }
 
 func newBus(db *DB) *bus {
-	return &bus{db: db, node: id.New().String(), subs: map[string]map[int]func(string){}, caches: map[string][]func(string){}}
+	return &bus{db: db, node: id.New().String(), subs: map[string]map[int]func(string){}, caches: map[string][]func(string) func(){}}
 }
 
-// cache calls bar with the key of every wake of a topic inside its transaction.
-func (b *bus) cache(topic string, bar func(key string)) {
+// cache calls bar with the key of every wake of a topic inside its transaction, and
+// what that returns when the transaction has ended.
+func (b *bus) cache(topic string, bar func(key string) (lift func())) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.caches[topic] = append(b.caches[topic], bar)
 }
 
-// coming bars what a transaction is about to change.
-func (b *bus) coming(topic, key string) {
+// coming bars what a transaction is about to change, until lift is called; lift is
+// nil when no cache keeps anything of the topic.
+func (b *bus) coming(topic, key string) (lift func()) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
+	if len(b.caches[topic]) == 0 {
+		return nil
+	}
+	var lifts []func()
 	for _, bar := range b.caches[topic] {
-		bar(key)
+		lifts = append(lifts, bar(key))
+	}
+	return func() {
+		for _, f := range lifts {
+			f()
+		}
 	}
 }
 

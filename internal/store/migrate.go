@@ -21,7 +21,7 @@ var migrations embed.FS
 // Migrate brings the schema to this program's version, under a lock so that
 // several nodes may start at once. It returns the number of steps it took.
 func (db *DB) Migrate(ctx context.Context) (int, error) {
-	pool := db.read
+	var pool *sql.DB
 	opts := []goose.ProviderOption{goose.WithVerbose(false)}
 	dialect := goose.DialectSQLite3
 	if db.dialect == Postgres {
@@ -31,6 +31,10 @@ func (db *DB) Migrate(ctx context.Context) (int, error) {
 			return 0, err
 		}
 		opts = append(opts, goose.WithSessionLocker(locker))
+		if pool, err = db.unhurried(); err != nil { // a step over a large table takes its time
+			return 0, err
+		}
+		defer pool.Close()
 	} else {
 		w, err := sql.Open(driverName, writeDSN(db.opts.Path, db.opts.Unsynced))
 		if err != nil {

@@ -18,11 +18,11 @@ import (
 // A transaction that lost a race is tried this often before its error shows.
 const pgTries = 12
 
-func (db *DB) openPostgres(ctx, run context.Context) error {
-	db.dialect = Postgres
+// postgresConfig is how every connection to PostgreSQL is made.
+func (db *DB) postgresConfig() (*pgx.ConnConfig, error) {
 	cfg, err := pgx.ParseConfig(db.opts.URL)
 	if err != nil {
-		return fmt.Errorf("the database URL cannot be read: %w", err)
+		return nil, fmt.Errorf("the database URL cannot be read: %w", err)
 	}
 	cfg.RuntimeParams["application_name"] = "parley"
 	// A transaction that hangs would hold back the horizon of every feed.
@@ -31,6 +31,53 @@ func (db *DB) openPostgres(ctx, run context.Context) error {
 	cfg.RuntimeParams["timezone"] = "UTC"
 	if db.opts.Unsynced {
 		cfg.RuntimeParams["synchronous_commit"] = "off"
+	}
+	return cfg, nil
+}
+
+// unhurried opens connections whose statements may take as long as they need.
+func (db *DB) unhurried() (*sql.DB, error) {
+	cfg, err := db.postgresConfig()
+	if err != nil {
+		return nil, err
+	}
+	cfg.RuntimeParams["statement_timeout"] = "0"
+	return stdlib.OpenDB(*cfg), nil
+}
+
+// Unhurried runs f with a handle over every tenant whose queries may take as long as
+// they need, where those of a Reader are cut off after a minute on PostgreSQL.
+func (db *DB) Unhurried(ctx context.Context, f func(all Raw) error) error {
+	if db.dialect != Postgres {
+		return f(db.Read(ctx, id.Zero).All())
+	}
+	pool, err := db.unhurried()
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	return f(rawPool{ctx, pool})
+}
+
+// rawPool runs queries on connections of its own.
+type rawPool struct {
+	ctx  context.Context
+	pool *sql.DB
+}
+
+func (r rawPool) Query(q string, args ...any) (*sql.Rows, error) {
+	return r.pool.QueryContext(r.ctx, rebind(q), convert(args)...)
+}
+
+func (r rawPool) QueryRow(q string, args ...any) *sql.Row {
+	return r.pool.QueryRowContext(r.ctx, rebind(q), convert(args)...)
+}
+
+func (db *DB) openPostgres(ctx, run context.Context) error {
+	db.dialect = Postgres
+	cfg, err := db.postgresConfig()
+	if err != nil {
+		return err
 	}
 	db.read = stdlib.OpenDB(*cfg)
 	db.read.SetMaxOpenConns(db.opts.MaxConns)
@@ -85,20 +132,25 @@ func (db *DB) tryPostgres(ctx context.Context, tenant id.ID, fn func(tx *Tx) err
 	g := goid()
 	db.inside.Store(g, true)
 	defer db.inside.Delete(g)
-	run := func() (*txState, error) {
-		s := &txState{db: db, ctx: ctx, c: pgConn{t}, now: db.opts.Clock.Now()}
+	run := func(keep bool) (s *txState, err error) {
+		s = &txState{db: db, ctx: ctx, c: pgConn{t}, now: db.opts.Clock.Now()}
+		defer func() {
+			if !keep || err != nil {
+				s.undone(0)
+			}
+		}()
 		return s, fn(&Tx{txState: s, tenant: tenant.String(), id: tenant})
 	}
 	if db.opts.Twice {
 		if _, err := t.ExecContext(ctx, "SAVEPOINT rehearsal"); err != nil {
 			return nil, err
 		}
-		_, _ = run()
+		_, _ = run(false)
 		if _, err := t.ExecContext(ctx, "ROLLBACK TO SAVEPOINT rehearsal"); err != nil {
 			return nil, err
 		}
 	}
-	s, err := run()
+	s, err := run(true)
 	if err != nil {
 		return nil, err
 	}

@@ -12,15 +12,16 @@ import (
 //
 // On the node of the change nobody who has seen it committed gets the old value:
 // from the wake inside the transaction until it has ended, the key is barred and
-// looked up afresh. A transaction that was undone bars it for as long as a value
-// is kept, which costs reads only.
+// looked up afresh. A transaction of which nobody knows how it ended bars it for as
+// long as a value is kept, which costs reads only.
 type Recent[V any] struct {
 	db      *DB
 	keep    time.Duration
 	mu      sync.RWMutex
 	version uint64 // grows with every change
 	m       map[string]recent[V]
-	barred  map[string]time.Time // until when; "" bars every key
+	bars    uint64                          // how many there were
+	barred  map[string]map[uint64]time.Time // until when at most, by bar; "" bars every key
 }
 
 type recent[V any] struct {
@@ -34,7 +35,7 @@ const maxRecent = 10_000
 // NewRecent returns a cache that forgets the key of every wake of topic, and
 // everything when that key is empty.
 func NewRecent[V any](db *DB, topic string, keep time.Duration) *Recent[V] {
-	r := &Recent[V]{db: db, keep: keep, m: map[string]recent[V]{}, barred: map[string]time.Time{}}
+	r := &Recent[V]{db: db, keep: keep, m: map[string]recent[V]{}, barred: map[string]map[uint64]time.Time{}}
 	db.bus.cache(topic, r.bar)
 	db.OnWake(topic, r.Forget)
 	return r
@@ -42,7 +43,7 @@ func NewRecent[V any](db *DB, topic string, keep time.Duration) *Recent[V] {
 
 // ClearedBy makes the cache forget everything at a wake of another topic as well.
 func (r *Recent[V]) ClearedBy(topic string) *Recent[V] {
-	r.db.bus.cache(topic, func(string) { r.bar("") })
+	r.db.bus.cache(topic, func(string) func() { return r.bar("") })
 	r.db.OnWake(topic, func(string) { r.Forget("") })
 	return r
 }
@@ -75,7 +76,6 @@ func (r *Recent[V]) Forget(key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.version++
-	delete(r.barred, key)
 	if key == "" {
 		clear(r.m)
 		return
@@ -83,20 +83,50 @@ func (r *Recent[V]) Forget(key string) {
 	delete(r.m, key)
 }
 
-// bar makes a key be looked up afresh until it is forgotten.
-func (r *Recent[V]) bar(key string) {
+// bar makes a key be looked up afresh until lift is called.
+func (r *Recent[V]) bar(key string) (lift func()) {
 	now := r.db.opts.Clock.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for k, until := range r.barred { // those of undone transactions
-		if !now.Before(until) {
-			delete(r.barred, k)
+	for k, list := range r.barred { // those whose end nobody has told
+		for n, until := range list {
+			if !now.Before(until) {
+				r.unbar(k, n)
+			}
 		}
 	}
-	r.barred[key] = now.Add(r.keep)
+	r.bars++
+	n := r.bars
+	if r.barred[key] == nil {
+		r.barred[key] = map[uint64]time.Time{}
+	}
+	r.barred[key][n] = now.Add(r.keep)
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.unbar(key, n)
+	}
+}
+
+// unbar takes one bar away; r.mu is held.
+func (r *Recent[V]) unbar(key string, n uint64) {
+	delete(r.barred[key], n)
+	if len(r.barred[key]) == 0 {
+		delete(r.barred, key)
+	}
 }
 
 // isBarred says whether a change of the key is under way; r.mu is held.
 func (r *Recent[V]) isBarred(key string, now time.Time) bool {
-	return len(r.barred) > 0 && (now.Before(r.barred[key]) || now.Before(r.barred[""]))
+	if len(r.barred) == 0 {
+		return false
+	}
+	for _, k := range []string{key, ""} {
+		for _, until := range r.barred[k] {
+			if now.Before(until) {
+				return true
+			}
+		}
+	}
+	return false
 }

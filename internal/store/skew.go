@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"parley/internal/clock"
+	"parley/internal/id"
 )
 
 // Nodes of one database compare times that they did not write themselves: did
@@ -72,6 +73,7 @@ func (db *DB) correct(ctx context.Context, machine clock.Clock, ours *clock.Shif
 	if off.Abs() > best/2+skewTrust {
 		ours.Shift(ahead)
 	}
+	id.Ahead(time.Until(ours.Now())) // what is written later has the larger id, whichever node writes it
 	if off.Abs() > time.Second {
 		db.opts.Logger.Warn("this machine's clock is off; the database's is used instead. Check the machine's time service", "off", -ahead)
 	}

@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"parley/internal/id"
@@ -54,6 +55,7 @@ type txState struct {
 	c     conn
 	now   time.Time
 	after []func()
+	lifts []func() // end what Wake has barred
 	depth int
 }
 
@@ -82,8 +84,21 @@ func (tx *Tx) After(f func()) { tx.after = append(tx.after, f) }
 // the key from now on.
 func (tx *Tx) Wake(topic, key string) {
 	db := tx.db
-	db.bus.coming(topic, key)
+	lift := db.bus.coming(topic, key)
 	tx.After(func() { db.bus.publish(topic, key) })
+	if lift != nil {
+		tx.lifts = append(tx.lifts, lift)
+		tx.After(lift)
+	}
+}
+
+// undone lets caches remember again what the transaction, from its n-th wake on,
+// does not change after all.
+func (s *txState) undone(n int) {
+	for _, lift := range s.lifts[n:] {
+		lift()
+	}
+	s.lifts = s.lifts[:n]
 }
 
 // Exec runs a change of the tenant's rows and returns the number of rows.
@@ -142,11 +157,16 @@ func (r RawTx) QueryRow(query string, args ...any) *sql.Row {
 
 // Lock makes transactions that name the same keys run one after the other until
 // they commit. Name every key in one call: they are taken in a fixed order, so
-// two calls cannot wait for each other. SQLite runs writes one by one anyway.
+// two calls cannot wait for each other. The order is that of the texts, the
+// greatest first: who finds out behind a lock that it needs another of the kind may
+// take that one too, if it is a smaller one. SQLite runs writes one by one anyway.
 func (tx *Tx) Lock(kind string, keys ...string) error {
 	if tx.db.dialect != Postgres || len(keys) == 0 {
 		return nil
 	}
+	keys = slices.Clone(keys)
+	slices.SortFunc(keys, func(a, b string) int { return strings.Compare(b, a) })
+	keys = slices.Compact(keys)
 	hashes := make([]int64, 0, len(keys))
 	for _, k := range keys {
 		h := fnv.New64a()
@@ -156,8 +176,7 @@ func (tx *Tx) Lock(kind string, keys ...string) error {
 		}
 		hashes = append(hashes, int64(h.Sum64()))
 	}
-	slices.Sort(hashes)
-	if hashes = slices.Compact(hashes); len(hashes) == 1 {
+	if len(hashes) == 1 {
 		_, err := tx.c.exec(tx.ctx, "SELECT pg_advisory_xact_lock($1)", []any{hashes[0]})
 		return err
 	}
@@ -178,12 +197,13 @@ func (tx *Tx) part(fn func(tx *Tx) error) error {
 	s.depth++
 	name := fmt.Sprintf("part%d", s.depth)
 	defer func() { s.depth-- }()
-	hooks := len(s.after)
+	hooks, lifts := len(s.after), len(s.lifts)
 	if _, err := s.c.exec(s.ctx, "SAVEPOINT "+name, nil); err != nil {
 		return err
 	}
 	if err := fn(tx); err != nil {
 		s.after = s.after[:hooks]
+		s.undone(lifts)
 		if _, rerr := s.c.exec(s.ctx, "ROLLBACK TO SAVEPOINT "+name, nil); rerr != nil {
 			return fmt.Errorf("%w (and undoing it failed: %v)", err, rerr)
 		}

@@ -236,7 +236,7 @@ func (w *writer) together(given []*call, save, more bool) (done []*call, spoiled
 			continue
 		}
 		w.c.dirty = false
-		if k.hooks, k.err = w.run(k); k.err != nil && (w.c.dirty || fault.As(k.err) == nil) {
+		if k.hooks, k.err = w.run(k, true); k.err != nil && (w.c.dirty || fault.As(k.err) == nil) {
 			// It changed something, or it failed for a reason of the database's own,
 			// which may have undone the transaction beneath us (a full disk does).
 			return done, true, nil
@@ -251,7 +251,7 @@ func (w *writer) one(k *call) error {
 		if err := w.exec("SAVEPOINT rehearsal"); err != nil {
 			return err
 		}
-		_, _ = w.run(k)
+		_, _ = w.run(k, false)
 		if err := w.exec("ROLLBACK TO SAVEPOINT rehearsal"); err != nil {
 			return err
 		}
@@ -262,7 +262,7 @@ func (w *writer) one(k *call) error {
 	if err := w.exec("SAVEPOINT one"); err != nil {
 		return err
 	}
-	k.hooks, k.err = w.run(k)
+	k.hooks, k.err = w.run(k, true)
 	if k.err != nil {
 		if err := w.exec("ROLLBACK TO SAVEPOINT one"); err != nil {
 			return err
@@ -271,14 +271,17 @@ func (w *writer) one(k *call) error {
 	return w.exec("RELEASE SAVEPOINT one")
 }
 
-// run calls the closure and keeps its panic for the caller.
-func (w *writer) run(k *call) (hooks []func(), err error) {
+// run calls the closure, for good if keep is set, and keeps its panic for the caller.
+func (w *writer) run(k *call, keep bool) (hooks []func(), err error) {
 	s := &txState{db: w.db, ctx: context.Background(), c: w.c, now: w.db.opts.Clock.Now()}
 	k.crash = nil
 	defer func() {
 		if p := recover(); p != nil {
 			k.crash = &crash{p, debug.Stack()}
 			err = fmt.Errorf("store: panic in a write: %v", p)
+		}
+		if !keep || err != nil {
+			s.undone(0)
 		}
 	}()
 	err = k.fn(&Tx{txState: s, tenant: k.tenant.String(), id: k.tenant})
@@ -291,7 +294,7 @@ func (w *writer) alone(k *call) {
 	}
 	err := w.exec("BEGIN IMMEDIATE")
 	if err == nil {
-		k.hooks, k.err = w.run(k)
+		k.hooks, k.err = w.run(k, true)
 		if k.err == nil {
 			err = w.exec("COMMIT")
 		}

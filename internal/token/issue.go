@@ -32,7 +32,8 @@ type issued struct {
 
 // Issue makes a token, which is stored nowhere and so shown once. Faults: Invalid
 // naming "name", "assignments" or "expires_in"; Forbidden when it would do more, or
-// live longer, than the token or key of its holder; NotFound for an unknown tenant.
+// live longer, than the token or key of its holder; Unauthorized when that was revoked
+// meanwhile; NotFound for an unknown tenant.
 func (s *Service) Issue(ctx context.Context, tenant id.ID, n New) (jwt string, t Token, err error) {
 	out, err := store.Write(ctx, s.db, tenant, func(tx *store.Tx) (issued, error) { return s.issue(tx, n) })
 	return out.text, out.token, err
@@ -70,6 +71,14 @@ func (s *Service) issue(tx *store.Tx, n New) (issued, error) {
 	sys := tx.For(id.Zero)
 	if err := lockSigner(sys); err != nil {
 		return issued{}, err
+	}
+	if !n.By.Key.IsZero() { // behind the lock: a rotation may have revoked it
+		switch over, err := s.access.RevokedIn(tx, n.By.Key); {
+		case err != nil:
+			return issued{}, err
+		case over:
+			return issued{}, refused()
+		}
 	}
 	signing, private, err := s.currentIn(sys)
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"database/sql"
 	"fmt"
 
-	"parley/internal/id"
 	"parley/internal/store"
 )
 
@@ -48,19 +47,22 @@ const maxBreaks = 20
 // each query sees one moment; an invariant never spans two of them.
 func Run(ctx context.Context, db *store.DB) (Report, error) {
 	rep := Report{OK: true, Broken: []string{}, Breaks: []Break{}}
-	for _, inv := range Invariants {
-		found, err := inv.breaks(db.Read(ctx, id.Zero).All())
-		if err != nil {
-			return rep, fmt.Errorf("could not check %s: %w", inv.Name, err)
+	err := db.Unhurried(ctx, func(all store.Raw) error {
+		for _, inv := range Invariants {
+			found, err := inv.breaks(all)
+			if err != nil {
+				return fmt.Errorf("could not check %s: %w", inv.Name, err)
+			}
+			rep.Checked++
+			if len(found) > 0 {
+				rep.OK = false
+				rep.Broken = append(rep.Broken, inv.Name)
+				rep.Breaks = append(rep.Breaks, found...)
+			}
 		}
-		rep.Checked++
-		if len(found) > 0 {
-			rep.OK = false
-			rep.Broken = append(rep.Broken, inv.Name)
-			rep.Breaks = append(rep.Breaks, found...)
-		}
-	}
-	return rep, nil
+		return nil
+	})
+	return rep, err
 }
 
 // breaks returns rows that break the invariant, at most maxBreaks.

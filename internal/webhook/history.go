@@ -48,7 +48,8 @@ func (s *Service) List(ctx context.Context, tenant id.ID, states []string, page,
 // What is still to be sent stays.
 func (s *Service) Prune(ctx context.Context, before time.Time, limit int) (int64, error) {
 	return store.Write(ctx, s.db, id.Zero, func(tx *store.Tx) (int64, error) {
-		n, err := tx.System().Exec(`DELETE FROM webhook_delivery WHERE (tenant_id, id) IN
+		// Asked twice, for one that is replayed meanwhile (see Claim).
+		n, err := tx.System().Exec(`DELETE FROM webhook_delivery WHERE COALESCE(state, '') IN ('sent', 'failed') AND (tenant_id, id) IN
 			(SELECT tenant_id, id FROM webhook_delivery WHERE state IN ('sent', 'failed') AND updated_at<? ORDER BY updated_at LIMIT ?)`, before, limit)
 		if err != nil {
 			return n, err

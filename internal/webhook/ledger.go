@@ -131,8 +131,11 @@ func (s *Service) Claim(ctx context.Context, l job.Lane, n int) ([]job.Work, tim
 			return res, err
 		}
 		if n := min(n, inFlight-busy); n > 0 {
+			// The state is asked twice: PostgreSQL, having waited for a row that somebody
+			// else changed, looks anew at what stands outside the list only. COALESCE keeps
+			// both databases from walking along the states instead of the list.
 			rows, err := tx.Query(`UPDATE webhook_delivery SET state='sending', attempt=attempt+1, lease_until=?, updated_at=?
-				WHERE tenant_id=? AND id IN (SELECT d.id FROM webhook_delivery d
+				WHERE tenant_id=? AND COALESCE(state, '')='pending' AND id IN (SELECT d.id FROM webhook_delivery d
 					WHERE d.tenant_id=?1 AND d.endpoint=? AND d.state='pending' AND d.next_at<=? AND `+head+`
 					ORDER BY d.next_at, d.id LIMIT ?)
 				RETURNING id, endpoint, url, method, event, policy, body, headers, trigger_id, attempt, body_id,
@@ -196,7 +199,7 @@ func (s *Service) closed(tx *store.Tx, lane string) (bool, error) {
 		if yes, err := alive(tx, lane); err != nil || yes {
 			return false, err
 		}
-		n, err := tx.Exec(`UPDATE webhook_delivery SET state='failed', last_error=?, updated_at=? WHERE tenant_id=? AND id IN
+		n, err := tx.Exec(`UPDATE webhook_delivery SET state='failed', last_error=?, updated_at=? WHERE tenant_id=? AND COALESCE(state, '')='pending' AND id IN
 			(SELECT id FROM webhook_delivery WHERE tenant_id=?1 AND endpoint=? AND state='pending' AND policy=? LIMIT 500)`, unwanted, tx.Now(), lane, policy)
 		if err != nil || n > 0 {
 			return n > 0, err

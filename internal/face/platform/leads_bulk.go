@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"parley/internal/deal"
 	"parley/internal/fault"
@@ -16,23 +18,23 @@ const maxBulk = 1000
 
 // createLeads makes many leads. Every lead is checked before the first is
 // stored, against the others and against the people who are known; each is
-// then a transaction of its own.
+// then a transaction of its own, or under an idempotency key a part of the key's.
 func (f *Face) createLeads(ctx context.Context, r *httpx.Request) (*httpx.Response, error) {
 	items, err := leadItems(r.Body)
 	if err != nil {
 		return nil, err
 	}
-	cards, err := f.readNewLeads(ctx, r, items)
+	cards, order, err := f.readNewLeads(ctx, r, items)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]lead, 0, len(cards))
-	for i, n := range cards {
-		card, err := f.s.Deals.Create(ctx, r.Principal.Tenant, actor(r), n)
+	out := make([]lead, len(cards))
+	for _, i := range order {
+		card, err := f.s.Deals.Create(ctx, r.Principal.Tenant, actor(r), cards[i])
 		if err != nil {
 			return nil, under(leadFault(err), item(i))
 		}
-		out = append(out, leadOf(r.Principal.TenantCode, card))
+		out[i] = leadOf(r.Principal.TenantCode, card)
 	}
 	return created(out)
 }
@@ -64,39 +66,47 @@ func leadItems(body []byte) ([]json.RawMessage, error) {
 	return items, nil
 }
 
-// readNewLeads reads and checks all leads of a call.
-func (f *Face) readNewLeads(ctx context.Context, r *httpx.Request, items []json.RawMessage) ([]deal.NewCard, error) {
+// readNewLeads reads and checks all leads of a call, and tells in which order they
+// are to be stored: that of their phones, the greatest first, in which a
+// transaction may take one after the other. Two lists of the same people in
+// another order would wait for each other without end.
+func (f *Face) readNewLeads(ctx context.Context, r *httpx.Request, items []json.RawMessage) (cards []deal.NewCard, order []int, err error) {
 	region := f.region(ctx, r)
 	pipelines, err := f.s.Deals.Pipelines(ctx, r.Principal.Tenant)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	cards := make([]deal.NewCard, len(items))
+	cards = make([]deal.NewCard, len(items))
 	seen := map[string]int{}
+	keys := make([]string, len(items))
 	for i, raw := range items {
 		if cards[i], err = newLead(raw, region); err != nil {
-			return nil, under(err, item(i))
+			return nil, nil, under(err, item(i))
 		}
 		if err := standsIn(pipelines, cards[i]); err != nil {
-			return nil, under(err, item(i))
+			return nil, nil, under(err, item(i))
 		}
 		key, err := phoneKey(region, cards[i].Phone)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if j, twice := seen[key]; twice {
-			return nil, under(taken("the phone stands in leads[%d] as well", j), item(i))
+			return nil, nil, under(taken("the phone stands in leads[%d] as well", j), item(i))
 		}
-		seen[key] = i
+		seen[key], keys[i] = i, key
 		known, err := f.s.Deals.CardByPhone(ctx, r.Principal.Tenant, cards[i].Phone)
 		switch e := fault.As(err); {
 		case err == nil && !known.Contact.Archived():
-			return nil, under(taken("a lead with this phone exists").With("contactId", known.Contact.ID), item(i))
+			return nil, nil, under(taken("a lead with this phone exists").With("contactId", known.Contact.ID), item(i))
 		case err != nil && (e == nil || e.Code != fault.NotFound):
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return cards, nil
+	for i := range cards {
+		order = append(order, i)
+	}
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(keys[b], keys[a]) })
+	return cards, order, nil
 }
 
 func taken(format string, args ...any) *fault.Error {

@@ -87,7 +87,7 @@ func TestLeadList(t *testing.T) {
 		c := r.NewTenant("Acme")
 		var leads []string
 		for i := range 5 {
-			leads = append(leads, fmt.Sprintf(`{"firstName":"N%d","phone":"98765000%02d","source":"s%d","tags":["t%d"],"dealValue":%d,"assignedTo":"u1"}`, i, i, i%2, i, i))
+			leads = append(leads, fmt.Sprintf(`{"firstName":"N%d","phone":"98765000%02d","source":"s%d","tags":["t%d"],"dealValue":%d,"assignedTo":"u1"}`, i, 4-i, i%2, i, i)) // they are stored by phone, the greatest first
 		}
 		if a := c.Do("POST", "/api/crm/leads", "["+strings.Join(leads, ",")+"]"); a.Status != 201 || a.Str(t, "data.4.firstName") != "N4" {
 			t.Fatalf("create many: %d %s", a.Status, a.Body)

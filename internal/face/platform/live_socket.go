@@ -99,7 +99,7 @@ func (f *Face) SocketEvent(ctx context.Context, s *realtime.Seat, name string, a
 		}
 		ack(map[string]any{"success": true, "room": in.name()})
 	case "send-message":
-		ack(map[string]any{"success": false, "code": "NOT_FOUND", "message": "messages are sent by POST /api/saas/chat/messages/send"})
+		ack(map[string]any{"success": false, "code": "NOT_FOUND", "message": "messages are sent by POST /api/saas/chat/send"})
 	default:
 		ack(map[string]any{"success": false, "code": "NOT_FOUND", "message": "this event is not known; send join-room or leave-room"})
 	}

@@ -265,7 +265,7 @@ func TestKeysAndRoomsOfSockets(t *testing.T) {
 			if got := ask("leave-room", mine); !strings.Contains(got, `"success":true`) {
 				t.Errorf("%s: %s", name, got)
 			}
-			if got := ask("send-message", map[string]any{"text": "x"}); !strings.Contains(got, `"success":false`) {
+			if got := ask("send-message", map[string]any{"text": "x"}); !strings.Contains(got, `"success":false`) || !strings.Contains(got, "POST /api/saas/chat/send\"") {
 				t.Errorf("%s: %s", name, got)
 			}
 			if got := ask("hello", nil); !strings.Contains(got, `"code":"NOT_FOUND"`) {

@@ -10,6 +10,7 @@ import (
 	"parley/internal/contact"
 	"parley/internal/deal"
 	"parley/internal/fault"
+	"parley/internal/httpx"
 	"parley/internal/id"
 )
 
@@ -165,8 +166,8 @@ func readMetadata(in map[string]json.RawMessage) (refs map[string]*string, extra
 			continue
 		}
 		var v any
-		if err := json.Unmarshal(in[key], &v); err != nil {
-			return nil, nil, err
+		if err := httpx.DecodeJSON(in[key], &v); err != nil { // a number may be too large
+			return nil, nil, under(err, "metadata."+key)
 		}
 		if extra == nil {
 			extra = map[string]any{}
@@ -189,8 +190,8 @@ func readMetadata(in map[string]json.RawMessage) (refs map[string]*string, extra
 	}
 	if raw, ok := in["extra"]; ok {
 		var m map[string]any
-		if json.Unmarshal(raw, &m) != nil {
-			return nil, nil, fault.Field("metadata.extra", "metadata.extra must be an object")
+		if err := httpx.DecodeJSON(raw, &m); err != nil {
+			return nil, nil, under(err, "metadata.extra")
 		}
 		if extra == nil {
 			extra = map[string]any{}

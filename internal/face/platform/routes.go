@@ -72,7 +72,7 @@ func (f *Face) table() []line {
 	return []line{
 		// Leads (§2.6)
 		{"POST", crm + "/leads", crmWrite, f.createLead, option{}},
-		{"POST", crm + "/leads/bulk", crmWrite, f.createLeads, option{noTx: true}},
+		{"POST", crm + "/leads/bulk", crmWrite, f.createLeads, option{}}, // under a key: all in one, since half of them could not be repeated
 		{"POST", crm + "/leads/import", crmWrite, f.importLeads, option{noTx: true}},
 		{"POST", crm + "/leads/upsert", crmWrite, f.upsertLead, option{}},
 		{"POST", crm + "/leads/bulk-delete", crmWrite, f.bulkDelete, option{noTx: true}},

@@ -20,6 +20,10 @@ func TestTolerances(t *testing.T) {
 		const crm, chat = "/api/saas/crm", "/api/saas/chat"
 		play(t, c, saved, []scene{
 			{name: "a lead", method: "POST", path: crm + "/leads", status: 201, body: `{"firstName":"Asha","lastName":"Rao","phone":"9876543210"}`, save: map[string]string{"lead": "data._id"}},
+			{name: "a number beyond all", method: "PATCH", path: crm + "/leads/{lead}/metadata", status: 400, body: `{"a":1e400}`, want: []string{`"metadata.a":["metadata.a must be`}},
+			{name: "one deep inside", method: "PATCH", path: crm + "/leads/{lead}", status: 400, body: `{"metadata":{"extra":{"a":[{"b":-1e400}]}}}`, want: []string{`"metadata.extra.a":["metadata.extra.a must be`}},
+			{name: "of somebody new", method: "POST", path: crm + "/leads", status: 400, body: `[{"firstName":"B","phone":"9876543213","metadata":{"a":1e400}}]`, want: []string{`"leads[0].metadata.a":[`}},
+			{name: "in one row of two", method: "POST", path: crm + "/leads/import", status: 200, body: `{"leads":[{"phone":"9876543213","metadata":{"a":1e400}},{"phone":"9876543214"}]}`, want: []string{`"created":1`, `"failed":1`}},
 			{name: "a whole name", method: "PATCH", path: crm + "/leads/{lead}", status: 200, body: `{"name":"Asha Devi Rao"}`, want: []string{`"firstName":"Asha","lastName":"Devi Rao"`}},
 			{name: "an empty one", method: "PATCH", path: crm + "/leads/{lead}", status: 400, body: `{"name":" "}`, want: []string{`"firstName":[`}},
 			{name: "beside the first name", method: "PATCH", path: crm + "/leads/{lead}", status: 200, body: `{"name":"X Y","firstName":"Asha"}`, want: []string{`"fullName":"Asha Devi Rao"`}},

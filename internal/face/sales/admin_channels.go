@@ -3,7 +3,6 @@ package sales
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -176,14 +175,7 @@ func (f *Face) addChannel(ctx context.Context, r *httpx.Request) (*httpx.Respons
 	if !zeroID(group) {
 		n.Settings[groupSetting] = group.String()
 	}
-	all, err := f.s.Accounts.List(ctx, r.Principal.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	if slices.ContainsFunc(all, func(a channel.Account) bool { return a.Kind == n.Kind && a.ExternalID == n.ExternalID }) {
-		return nil, fault.New(fault.Conflict, "this account has the channel %s already; change that one", n.ExternalID)
-	}
-	a, err := f.s.Accounts.Connect(ctx, r.Principal.Tenant, n)
+	a, err := f.s.Accounts.Add(ctx, r.Principal.Tenant, n)
 	if err != nil {
 		return nil, fault.Renamed(err, map[string]string{"externalId": "channelId"})
 	}
@@ -252,23 +244,25 @@ func (f *Face) changeChannel(ctx context.Context, r *httpx.Request) (*httpx.Resp
 		return nil, err
 	}
 	bad.Add(err)
-	n := account.NewAccount{Kind: a.Kind, ExternalID: a.ExternalID, Settings: maps.Clone(a.Settings), Secrets: maps.Clone(a.Secrets)}
-	if body.Provider.Set {
-		bad.Add(body.provider(&n, false))
+	if zeroID(group) && group != nil && !r.Principal.Group.IsZero() {
+		own := r.Principal.Group
+		group = &own
 	}
-	if err := bad.Err(); err != nil {
-		return nil, err
-	}
-	if group != nil {
-		if group.IsZero() && !r.Principal.Group.IsZero() {
-			own := r.Principal.Group
-			group = &own
+	a, err = f.s.Accounts.Change(ctx, r.Principal.Tenant, a.ID, func(n *account.NewAccount) error {
+		if body.Provider.Set {
+			bad.Add(body.provider(n, false))
 		}
-		if n.Settings[groupSetting] = group.String(); group.IsZero() {
-			delete(n.Settings, groupSetting)
+		if group != nil {
+			if n.Settings[groupSetting] = group.String(); group.IsZero() {
+				delete(n.Settings, groupSetting)
+			}
 		}
+		return bad.Err()
+	})
+	if isUnknown(err) { // disconnected meanwhile
+		err = fault.Unknown("channel")
 	}
-	if a, err = f.s.Accounts.Connect(ctx, r.Principal.Tenant, n); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return f.replyChannel(ctx, r, a)
