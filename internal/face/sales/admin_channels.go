@@ -249,6 +249,7 @@ func (f *Face) changeChannel(ctx context.Context, r *httpx.Request) (*httpx.Resp
 		group = &own
 	}
 	a, err = f.s.Accounts.Change(ctx, r.Principal.Tenant, a.ID, func(n *account.NewAccount) error {
+		bad := bad // it may be asked twice
 		if body.Provider.Set {
 			bad.Add(body.provider(n, false))
 		}
