@@ -158,7 +158,7 @@ func (p *proc) tail(lines int) string {
 }
 
 // commandTime bounds a command: on the small bases here each ends in a second.
-const commandTime = time.Minute
+const commandTime = 5 * time.Minute
 
 // try runs a command of the binary on the server's data folder.
 func (p *proc) try(env []string, args ...string) (stdout, stderr string, err error) {
