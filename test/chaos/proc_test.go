@@ -157,7 +157,7 @@ func (p *proc) tail(lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// commandTime bounds a command: on the small bases here each ends in a second.
+// commandTime bounds a command: most end in a second, an import of a soak in a minute.
 const commandTime = 5 * time.Minute
 
 // try runs a command of the binary on the server's data folder.
