@@ -2,7 +2,6 @@ package access_test
 
 import (
 	"testing"
-	"time"
 
 	"parley/internal/access"
 	"parley/internal/fault"
@@ -65,7 +64,8 @@ func TestARevocationBesideARefresh(t *testing.T) {
 					return "", err
 				}
 				go func() { done <- w.keys.Revoke(bg, w.acme.ID, k.ID) }()
-				return token, beside(w.db, done)
+				storetest.Beside(t, w.db, done)
+				return token, nil
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -87,21 +87,4 @@ func TestARevocationBesideARefresh(t *testing.T) {
 			}
 		}
 	}, storetest.Once())
-}
-
-// beside waits until somebody waits for a lock, or is done without one.
-func beside(db *store.DB, done chan error) error {
-	for until := time.Now().Add(time.Minute); time.Now().Before(until); {
-		select {
-		case err := <-done:
-			done <- err
-			return nil
-		default:
-		}
-		var n int
-		if err := db.Read(bg, id.Zero).All().QueryRow("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type='Lock' AND datname=current_database()").Scan(&n); err != nil || n > 0 {
-			return err
-		}
-	}
-	return fault.New(fault.Unavailable, "nobody came to wait")
 }

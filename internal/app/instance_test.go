@@ -386,16 +386,7 @@ func TestARefreshBeforeTheInstallation(t *testing.T) {
 		}
 		close(hold)
 		w.settled(i.ID)
-		w.backend.Lock()
-		defer w.backend.Unlock()
-		if len(w.backend.Keys) != 2 {
-			t.Errorf("the app knows %d keys", len(w.backend.Keys))
-		}
-		for key := range w.backend.Keys {
-			if !w.opens(key) {
-				t.Error("the app has a key that does not open")
-			}
-		}
+		w.knows(2)
 	})
 }
 
@@ -452,16 +443,7 @@ func TestARefreshNowBeforeTheInstallation(t *testing.T) {
 		}
 		close(hold)
 		w.settled(i.ID)
-		w.backend.Lock()
-		defer w.backend.Unlock()
-		if len(w.backend.Keys) != 2 {
-			t.Errorf("the app knows %d keys", len(w.backend.Keys))
-		}
-		for key := range w.backend.Keys {
-			if !w.opens(key) {
-				t.Error("the app has a key that does not open")
-			}
-		}
+		w.knows(2)
 	})
 }
 

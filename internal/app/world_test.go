@@ -189,6 +189,21 @@ func (w *world) failed(instance id.ID, tries int) app.Instance {
 	return w.get(instance)
 }
 
+// knows holds the app to a number of keys, of which each opens.
+func (w *world) knows(n int) {
+	w.Helper()
+	w.backend.Lock()
+	defer w.backend.Unlock()
+	if len(w.backend.Keys) != n {
+		w.Errorf("the app knows %d keys", len(w.backend.Keys))
+	}
+	for key := range w.backend.Keys {
+		if !w.opens(key) {
+			w.Error("the app has a key that does not open")
+		}
+	}
+}
+
 // opens reports whether a token opens a key now.
 func (w *world) opens(token string) bool {
 	w.Helper()

@@ -65,11 +65,9 @@ func TestStartBesideDelete(t *testing.T) {
 			f, err := w.s.Fire(bg, w.Tenant, "key:test", Call{Trigger: "go", Lead: c.Contact.ID})
 			answer <- result{f, err}
 		}()
-		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-			var n int
-			err := w.DB.Read(bg, w.Tenant).All().QueryRow("SELECT COUNT(*) FROM pg_stat_activity WHERE datname=current_database() AND wait_event_type='Lock'").Scan(&n)
-			if err != nil || n > 0 {
-				return err
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+			if storetest.Waiting(t, w.DB) > 0 {
+				return nil
 			}
 		}
 		t.Error("the call did not wait for the deletion")

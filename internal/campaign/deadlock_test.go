@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 
 	"parley/internal/campaign"
 	"parley/internal/clock"
@@ -160,7 +159,7 @@ func TestMergesMeetInOneOrder(t *testing.T) {
 			_, err := w.Contacts.Merge(bg, w.Tenant, actor, people[2*i], people[2*i+1])
 			ended <- err
 		}()
-		w.waiting(i + 1)
+		storetest.AwaitWaiting(w, w.DB, i+1)
 	}
 	close(release)
 	for range 3 {
@@ -169,17 +168,4 @@ func TestMergesMeetInOneOrder(t *testing.T) {
 	if n := w.deadlocks() - before; n != 0 {
 		t.Errorf("%d deadlocks", n)
 	}
-}
-
-// waiting waits until n transactions wait for locks.
-func (w *world) waiting(n int) {
-	w.Helper()
-	for until := time.Now().Add(time.Minute); time.Now().Before(until); {
-		var have int
-		w.check(w.r().All().QueryRow("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type='Lock' AND datname=current_database()").Scan(&have))
-		if have >= n {
-			return
-		}
-	}
-	w.Fatalf("%d transactions never waited for a lock", n)
 }

@@ -122,10 +122,8 @@ func (w *world) beside(change func(tx *store.Tx) error, other func() error) erro
 		}
 		go func() { done <- other() }()
 		for end := time.Now().Add(time.Minute); time.Now().Before(end) && len(done) == 0; time.Sleep(5 * time.Millisecond) {
-			var n int
-			err := w.r().All().QueryRow("SELECT COUNT(*) FROM pg_stat_activity WHERE datname=current_database() AND wait_event_type='Lock'").Scan(&n)
-			if err != nil || n > 0 {
-				return err
+			if storetest.Waiting(w, w.DB) > 0 {
+				return nil
 			}
 		}
 		return nil

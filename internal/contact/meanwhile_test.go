@@ -21,21 +21,6 @@ func meanwhile(t *testing.T, f func(w world)) {
 	f(newWorld(t, storetest.Postgres(t, storetest.Once())))
 }
 
-// waiting waits until n transactions wait for locks.
-func (w world) waiting(n int) {
-	w.Helper()
-	for until := time.Now().Add(time.Minute); time.Now().Before(until); {
-		var have int
-		if err := w.db.Read(bg, id.Zero).All().QueryRow("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type='Lock' AND datname=current_database()").Scan(&have); err != nil {
-			w.Fatal(err)
-		}
-		if have >= n {
-			return
-		}
-	}
-	w.Fatalf("%d transactions never waited for a lock", n)
-}
-
 // begun runs f in a transaction and returns once it has run; end commits it.
 func (w world) begun(f func(tx *store.Tx) error) (end func()) {
 	w.Helper()
@@ -73,7 +58,7 @@ func TestAChangeTakesNoTouchBack(t *testing.T) {
 			_, _, err := w.update(c.ID, contact.Patch{FirstName: ptr("B")})
 			done <- err
 		}()
-		w.waiting(1)
+		storetest.AwaitWaiting(w, w.db, 1)
 		end()
 		if err := <-done; err != nil {
 			t.Fatal(err)
@@ -126,7 +111,7 @@ func TestWhoGaveAPhoneUpIsNotMet(t *testing.T) {
 					who, err := store.Write(bg, w.db, w.tenant, func(tx *store.Tx) (id.ID, error) { return arrive(tx, w) })
 					done <- result{who, err}
 				}()
-				w.waiting(1)
+				storetest.AwaitWaiting(w, w.db, 1)
 				end()
 				got := <-done
 				if got.err != nil {
@@ -170,7 +155,7 @@ func TestWhoComesBackIsThere(t *testing.T) {
 				go func() {
 					done <- w.db.Write(bg, w.tenant, func(tx *store.Tx) error { return call(tx, w, b.ID) })
 				}()
-				w.waiting(1)
+				storetest.AwaitWaiting(w, w.db, 1)
 				end()
 				if err := <-done; err != nil {
 					t.Fatal(err)
@@ -208,7 +193,7 @@ func TestOldIdsAreLockedFirst(t *testing.T) {
 					return err
 				})
 			}()
-			w.waiting(2)
+			storetest.AwaitWaiting(w, w.db, 2)
 			end()
 			for range 2 {
 				if err := <-done; err != nil {

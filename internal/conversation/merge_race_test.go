@@ -2,7 +2,6 @@ package conversation_test
 
 import (
 	"testing"
-	"time"
 
 	"parley/internal/channel"
 	"parley/internal/contact"
@@ -13,23 +12,6 @@ import (
 	"parley/internal/store"
 	"parley/internal/store/storetest"
 )
-
-// waiting waits until somebody waits for a lock in w's database.
-func waiting(t *testing.T, w *convtest.World) {
-	t.Helper()
-	for until := time.Now().Add(time.Minute); time.Now().Before(until); {
-		var n int
-		err := w.DB.Read(bg, id.Zero).All().QueryRow(
-			"SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type='Lock' AND datname=current_database()").Scan(&n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n > 0 {
-			return
-		}
-	}
-	t.Fatal("nobody came to wait")
-}
 
 // person makes a contact, or returns who has the phone.
 func person(t *testing.T, w *convtest.World, phone string) id.ID {
@@ -90,7 +72,7 @@ func TestWhoIsMergedMeanwhileIsNotWrittenTo(t *testing.T) {
 						return err
 					}
 					go func() { done <- act(phone, goes, has) }()
-					waiting(t, w)
+					storetest.AwaitWaiting(t, w.DB, 1)
 					return nil
 				})
 				if err != nil {

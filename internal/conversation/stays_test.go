@@ -152,7 +152,7 @@ func TestDisconnectingBesideAPromise(t *testing.T) {
 				return err
 			}
 			go func() { done <- w.Conversations.Disconnect(bg, w.Tenant, "key:test", w.Account.ID) }()
-			beside(t, w, done)
+			storetest.Beside(t, w.DB, done)
 			return nil
 		})
 		if err != nil {
@@ -175,7 +175,7 @@ func TestDisconnectingBesideAPromise(t *testing.T) {
 				_, err := send(w, conversation.Send{To: "+" + convtest.Number, Text: "anybody?"})
 				done <- err
 			}()
-			beside(t, w, done)
+			storetest.Beside(t, w.DB, done)
 			return nil
 		})
 		if err != nil {
@@ -183,27 +183,6 @@ func TestDisconnectingBesideAPromise(t *testing.T) {
 		}
 		refused(t, <-done, fault.Unready, "", "account")
 	}, storetest.Once())
-}
-
-// beside waits until somebody waits for a lock, or is done without one.
-func beside(t *testing.T, w *convtest.World, done chan error) {
-	t.Helper()
-	for until := time.Now().Add(time.Minute); time.Now().Before(until); {
-		select {
-		case err := <-done:
-			done <- err
-			return
-		default:
-		}
-		var n int
-		if err := w.DB.Read(bg, id.Zero).All().QueryRow("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type='Lock' AND datname=current_database()").Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		if n > 0 {
-			return
-		}
-	}
-	t.Fatal("nobody came to wait")
 }
 
 // Whoever comes into being while somebody opens a conversation at that number, or
@@ -231,7 +210,7 @@ func TestAConversationBesideANewContact(t *testing.T) {
 					return id.Zero, err
 				}
 				go func() { done <- act("+" + phone) }()
-				beside(t, w, done)
+				storetest.Beside(t, w.DB, done)
 				return card.Contact.ID, nil
 			})
 			if err != nil {

@@ -29,7 +29,7 @@ func TestAMappingKeepsWhatASynchronisationWrites(t *testing.T) {
 				_, err := w.Templates.SetMapping(bg, w.Tenant, "offer", []conversation.Mapping{{Position: 1, Source: "static", Static: "you"}}, "")
 				done <- err
 			}()
-			waiting(t, w)
+			storetest.AwaitWaiting(t, w.DB, 1)
 			return nil
 		})
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"parley/internal/contact"
 	"parley/internal/deal"
@@ -43,18 +42,7 @@ func (w world) while(take func(tx *store.Tx) error, call func() error, f func())
 	<-held
 	done := make(chan error, 1)
 	go func() { done <- call() }()
-	for until := time.Now().Add(time.Minute); ; {
-		var n int
-		if err := w.db.Read(bg, w.tenant).All().QueryRow("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type='Lock' AND datname=current_database()").Scan(&n); err != nil {
-			w.Fatal(err)
-		}
-		if n > 0 {
-			break
-		}
-		if time.Now().After(until) {
-			w.Fatal("the call never waited")
-		}
-	}
+	storetest.AwaitWaiting(w, w.db, 1)
 	f()
 	close(release)
 	if err := <-ended; err != nil {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"parley/internal/handover"
-	"parley/internal/id"
 	"parley/internal/store"
 	"parley/internal/store/storetest"
 )
@@ -58,10 +57,7 @@ func TestRemovingWhoIsGivenSomebodyAtThatMoment(t *testing.T) {
 				_, pending, err := w.s.Remove(bg, w.tenant, actor, w.asha.ID, handover.Destination{Agent: w.bela.ID})
 				done <- outcome{pending, err}
 			}()
-			for until, n := time.Now().Add(time.Minute), 0; n == 0; {
-				if err := w.db.Read(bg, id.Zero).All().QueryRow("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type='Lock' AND datname=current_database()").Scan(&n); err != nil {
-					return err
-				}
+			for until := time.Now().Add(time.Minute); storetest.Waiting(w, w.db) == 0; {
 				if time.Now().After(until) {
 					w.Error("nobody came to wait")
 					return nil

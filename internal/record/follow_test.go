@@ -149,7 +149,7 @@ func TestReferencesBesideAMerge(t *testing.T) {
 				merged <- err
 			}()
 			for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-				if len(merged) > 0 || w.waiting() > 0 {
+				if len(merged) > 0 || storetest.Waiting(w, w.db) > 0 {
 					return nil
 				}
 			}
@@ -180,7 +180,7 @@ func TestReferencesBesideAMerge(t *testing.T) {
 				written <- result{rec, err}
 			}()
 			for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-				if len(written) > 0 || w.waiting() > 0 {
+				if len(written) > 0 || storetest.Waiting(w, w.db) > 0 {
 					return nil
 				}
 			}
@@ -194,15 +194,6 @@ func TestReferencesBesideAMerge(t *testing.T) {
 		}
 		w.sound()
 	}, storetest.Once())
-}
-
-// waiting counts the transactions that wait for others.
-func (w world) waiting() (n int) {
-	w.Helper()
-	if err := w.r().All().QueryRow("SELECT COUNT(*) FROM pg_stat_activity WHERE datname=current_database() AND wait_event_type='Lock'").Scan(&n); err != nil {
-		w.Error(err)
-	}
-	return n
 }
 
 // What a filter finds by a reference follows merges: the index has the survivor's id.

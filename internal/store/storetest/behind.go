@@ -32,14 +32,7 @@ func Behind(t *testing.T, db *store.DB, tenant id.ID, first func(ctx context.Con
 		t.Fatalf("what comes first: %v", err)
 	}
 	go func() { two <- second() }()
-	waits := func() (yes bool) {
-		err := db.Read(context.Background(), id.Zero).All().QueryRow("SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname=current_database() AND wait_event_type='Lock')").Scan(&yes)
-		if err != nil {
-			t.Error(err)
-		}
-		return yes || err != nil
-	}
-	for end := time.Now().Add(time.Minute); !waits(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); Waiting(t, db) == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Error("what comes second does not wait for what came first")
 			break
